@@ -1,0 +1,26 @@
+import type { SQSHandler } from 'aws-lambda';
+import { deliverBatch } from '../lib/queue/sqs-batch.ts';
+import { logger, openWorker } from '../lib/services.ts';
+
+/** Kept of the function's time for settling a command that runs until the last moment. */
+const SETTLE_MARGIN_MS = 10_000;
+
+/**
+ * SQS event source mapping: runs the task of each message. An empty batch only opens the worker,
+ * which tells a host whether it can run commands at all.
+ * @throws SandboxError when commands cannot be isolated here
+ */
+export const handler: SQSHandler = async (event, context) => {
+  const { executeTask } = await openWorker();
+  const deadline = AbortSignal.timeout(
+    Math.max(0, context.getRemainingTimeInMillis() - SETTLE_MARGIN_MS),
+  );
+  return deliverBatch(
+    event,
+    async ({ taskId }) => {
+      const execution = await executeTask(taskId, deadline);
+      logger.info({ taskId, execution }, 'execute-task');
+    },
+    logger,
+  );
+};

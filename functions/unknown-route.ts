@@ -1,0 +1,18 @@
+import { httpHandler } from '../lib/http/http-handler.ts';
+import { HttpProblem } from '../lib/http/problem.ts';
+import { methodsOf } from '../lib/http/routes.ts';
+import { logger } from '../lib/services.ts';
+
+/** Whatever no other function serves: 405 where the path exists, else 404. */
+export const handler = httpHandler({ open: () => undefined, logger }, async (event) => {
+  const { method, path } = event.requestContext.http;
+  const allowed = methodsOf(path);
+  if (allowed.length === 0) {
+    throw new HttpProblem('route_not_found', `There is no ${path} here. Try GET /api/tasks.`);
+  }
+  throw new HttpProblem(
+    'method_not_allowed',
+    `${path} does not take ${method}; it takes ${allowed.join(' and ')}.`,
+    { headers: { allow: allowed.join(', ') } },
+  );
+});

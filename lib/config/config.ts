@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { Secret } from './secret.ts';
+
+const wholeNumber = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+
+const Environment = z
+  .object({
+    DATABASE_URL: z
+      .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' })
+      .transform((url) => new Secret(url)),
+    DATABASE_POOL_MAX: wholeNumber(1, 100).default(1),
+    DATABASE_PREPARE: flag.default(true),
+
+    TASK_QUEUE_URL: z.url(),
+    SQS_ENDPOINT: z.url().optional(),
+    AWS_REGION: z.string().default('us-east-1'),
+
+    SANDBOX: z.enum(['auto', 'namespaces', 'unsafe-none']).default('auto'),
+    LEASE_SECONDS: wholeNumber(2, 3600).default(30),
+  })
+  .transform((env) => ({
+    database: {
+      url: env.DATABASE_URL,
+      poolMax: env.DATABASE_POOL_MAX,
+      prepare: env.DATABASE_PREPARE,
+    },
+    queue: { url: env.TASK_QUEUE_URL, endpoint: env.SQS_ENDPOINT, region: env.AWS_REGION },
+    worker: { sandbox: env.SANDBOX, leaseSeconds: env.LEASE_SECONDS },
+  }));
+
+const LogLevel = z.enum(['debug', 'info', 'warn', 'error']);
+
+export type Config = z.infer<typeof Environment>;
+
+/**
+ * Reads the settings from environment variables; an empty variable counts as not set.
+ * @throws Error that names every variable that is missing or wrong
+ */
+export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = Environment.safeParse(set);
+  if (parsed.success) return parsed.data;
+  const complaints = parsed.error.issues.map(
+    ({ path, message }) => `${path.join('.')}: ${message}`,
+  );
+  throw new Error(`The configuration is wrong.\n  ${complaints.join('\n  ')}`);
+}
+
+/** The log must work before the rest of the configuration is known to be right. */
+export function parseLogLevel(env: Readonly<Record<string, string | undefined>>) {
+  return LogLevel.catch('info').parse(env.LOG_LEVEL);
+}

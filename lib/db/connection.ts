@@ -1,0 +1,34 @@
+import postgres from 'postgres';
+
+/** A pool of connections, or a transaction on one of them. Stores take it as their first argument. */
+export type Sql = postgres.Sql<{ bigint: number }>;
+
+export interface DatabaseSettings {
+  readonly url: string;
+  /** One on Lambda, where an environment serves one request at a time. */
+  readonly poolMax: number;
+  /** False behind a transaction pooler (PgBouncer), which loses prepared statements. */
+  readonly prepare: boolean;
+}
+
+/** Opens a pool; the first query connects. A lost connection is made anew by the next query. */
+export function connect({ url, poolMax, prepare }: DatabaseSettings): Sql {
+  return postgres(url, {
+    max: poolMax,
+    prepare,
+    connect_timeout: 3,
+    idle_timeout: 60,
+    // The default waits up to 20 s between attempts, and requests would wait along with it.
+    backoff: (retries) => Math.min(0.05 * 2 ** retries, 1),
+    // PgBouncer refuses start-up parameters that it does not know.
+    connection: {
+      application_name: 'errand',
+      ...(prepare && { statement_timeout: 15_000, lock_timeout: 10_000 }),
+    },
+    onnotice: () => {},
+    types: {
+      // Our bigints count bytes: they stay far below 2^53.
+      bigint: { to: 20, from: [20], serialize: String, parse: Number },
+    },
+  });
+}

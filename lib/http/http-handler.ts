@@ -1,0 +1,31 @@
+import middy from '@middy/core';
+import type {
+  APIGatewayProxyEventV2,
+  APIGatewayProxyStructuredResultV2,
+  Context,
+} from 'aws-lambda';
+import type { Logger } from '../observability/logger.ts';
+import { problemDetails } from './problem-details.ts';
+import { refuseCrossOrigin } from './same-origin.ts';
+import { securityHeaders } from './security-headers.ts';
+
+type Handle<Services> = (
+  event: APIGatewayProxyEventV2,
+  services: Services,
+) => Promise<APIGatewayProxyStructuredResultV2>;
+
+/**
+ * The stack around every HTTP function: opens the services, turns every error into problem details
+ * and sets the headers that all answers share. A handler parses, calls one use case and answers.
+ */
+export function httpHandler<Services>(
+  { open, logger }: { open: () => Services | Promise<Services>; logger: Logger },
+  handle: Handle<Services>,
+) {
+  // `after` and `onError` run in reverse order: what is used first has the last word.
+  return middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, Context>()
+    .use(securityHeaders())
+    .use(problemDetails(logger))
+    .use(refuseCrossOrigin())
+    .handler(async (event) => handle(event, await open()));
+}

@@ -1,0 +1,97 @@
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { isDatabaseUnavailable } from '../db/unavailable.ts';
+import { QueueUnavailable } from '../queue/task-queue.ts';
+import { TaskError, type TaskErrorCode } from '../tasks/errors.ts';
+
+interface ProblemShape {
+  readonly status: number;
+  readonly title: string;
+}
+
+/** Problems of the request itself, before any use case sees it. */
+const requestProblems = {
+  invalid_request: { status: 400, title: 'Invalid request' },
+  malformed_json: { status: 400, title: 'Malformed JSON' },
+  cross_origin: { status: 403, title: 'Cross-origin request' },
+  route_not_found: { status: 404, title: 'Route not found' },
+  method_not_allowed: { status: 405, title: 'Method not allowed' },
+  body_too_large: { status: 413, title: 'Body too large' },
+  unsupported_media_type: { status: 415, title: 'Unsupported media type' },
+  internal_error: { status: 500, title: 'Internal error' },
+  unavailable: { status: 503, title: 'Temporarily unavailable' },
+} as const satisfies Record<string, ProblemShape>;
+
+const taskProblems = {
+  task_not_found: { status: 404, title: 'Task not found' },
+} as const satisfies Record<TaskErrorCode, ProblemShape>;
+
+const problems = { ...requestProblems, ...taskProblems };
+export type ProblemCode = keyof typeof problems;
+
+/** A complaint about one field: `path` as in `labels.team` or `argv.0`. */
+export interface FieldError {
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface ProblemExtras {
+  readonly errors?: readonly FieldError[];
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Further members of the problem document. */
+  readonly members?: Readonly<Record<string, unknown>>;
+}
+
+/** A request that cannot be served; the caller learns `detail` and the extras. */
+export class HttpProblem extends Error {
+  override readonly name = 'HttpProblem';
+  readonly code: ProblemCode;
+  readonly extras: ProblemExtras;
+
+  constructor(code: ProblemCode, detail: string, extras: ProblemExtras = {}) {
+    super(detail);
+    this.code = code;
+    this.extras = extras;
+  }
+}
+
+/** Puts any error into words for the caller. What is not known is a bare `internal_error`. */
+export function toProblem(error: unknown): HttpProblem {
+  if (error instanceof HttpProblem) return error;
+  if (error instanceof TaskError) return new HttpProblem(error.code, error.message);
+  if (isDatabaseUnavailable(error)) return unavailable('The database is not available.');
+  if (error instanceof QueueUnavailable) return unavailable('The queue is not available.');
+  return new HttpProblem('internal_error', 'Something went wrong on our side.');
+}
+
+function unavailable(what: string): HttpProblem {
+  return new HttpProblem('unavailable', `${what} Nothing was stored; try again shortly.`, {
+    headers: { 'retry-after': '1' },
+  });
+}
+
+export function statusOf({ code }: HttpProblem): number {
+  return problems[code].status;
+}
+
+/** The RFC 9457 document of a problem. `instance` identifies this occurrence in our log. */
+export function problemResponse(
+  problem: HttpProblem,
+  requestId: string,
+): APIGatewayProxyStructuredResultV2 {
+  const { code, message: detail, extras } = problem;
+  const { status, title } = problems[code];
+  return {
+    statusCode: status,
+    headers: { 'content-type': 'application/problem+json', ...extras.headers },
+    body: JSON.stringify({
+      type: `urn:errand:problem:${code}`,
+      title,
+      status,
+      code,
+      detail,
+      instance: `urn:errand:request:${requestId}`,
+      ...(extras.errors && { errors: extras.errors }),
+      ...extras.members,
+    }),
+  };
+}

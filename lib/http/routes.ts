@@ -1,0 +1,25 @@
+/** The routes of `serverless.yml` again, as the function for unknown routes cannot see them. */
+export const ROUTES = [
+  { path: '/api/tasks', methods: ['GET', 'POST'] },
+  { path: '/api/tasks/{taskId}', methods: ['GET'] },
+  { path: '/health/live', methods: ['GET'] },
+  { path: '/health/ready', methods: ['GET'] },
+] as const;
+
+/** The methods that a path takes; none when it is not a route. */
+export function methodsOf(path: string): readonly string[] {
+  const segments = segmentsOf(path);
+  const route = ROUTES.find((candidate) => matches(segmentsOf(candidate.path), segments));
+  return route?.methods ?? [];
+}
+
+function segmentsOf(path: string): string[] {
+  return path.replace(/\/$/, '').split('/');
+}
+
+function matches(pattern: readonly string[], segments: readonly string[]): boolean {
+  return (
+    pattern.length === segments.length &&
+    pattern.every((part, index) => part.startsWith('{') || part === segments[index])
+  );
+}

@@ -1,0 +1,85 @@
+import { isUtf8 } from 'node:buffer';
+import type { AttemptResult, Output, Outputs, Task, TaskSummary } from '../tasks/task.ts';
+
+/** Smaller outputs may grow as they like. */
+const INFLATES_FROM = 64 * 1024;
+
+/** A task in a list: without its output and its attempts. */
+export function viewSummary(task: TaskSummary) {
+  return {
+    id: task.id,
+    ...(task.program.kind === 'shell'
+      ? { command: task.program.command }
+      : { argv: task.program.argv }),
+    status: task.status,
+    attempt: task.attempt,
+    ...viewResult(task.result),
+    failure: task.failure,
+    timeoutSeconds: task.timeoutSeconds,
+    memoryMb: task.memoryMb,
+    labels: task.labels,
+    createdAt: task.createdAt,
+    startedAt: task.startedAt,
+    finishedAt: task.finishedAt,
+  };
+}
+
+/** A task as a whole; output is null until its newest attempt has ended. */
+export function viewTask(task: Task) {
+  return {
+    ...viewSummary(task),
+    ...viewOutput(task.output),
+    attempts: task.attempts.map(({ result, ...attempt }) => ({
+      number: attempt.number,
+      status: attempt.status,
+      ...viewResult(result),
+      failure: attempt.failure,
+      sandboxTier: attempt.sandboxTier,
+      startedAt: attempt.startedAt,
+      finishedAt: attempt.finishedAt,
+    })),
+  };
+}
+
+function viewResult({ exitCode, signal, wallMs, cpuMs, maxRssBytes }: AttemptResult) {
+  const usage = wallMs === null ? null : { wallMs, cpuMs, maxRssBytes };
+  return { exitCode, signal, usage };
+}
+
+function viewOutput(output: Outputs | null) {
+  if (!output) return { stdout: null, stderr: null };
+  return { ...viewStream('stdout', output.stdout), ...viewStream('stderr', output.stderr) };
+}
+
+/** Text where it is text, else base64, and the field `...Encoding` says which. */
+function viewStream(name: 'stdout' | 'stderr', { bytes, totalBytes }: Output) {
+  const truncated = totalBytes > bytes.length;
+  const text = asText(truncated ? withoutCutCharacter(bytes) : bytes);
+  return {
+    [name]: text ?? bytes.toString('base64'),
+    [`${name}Encoding`]: text === undefined ? 'base64' : 'utf8',
+    [`${name}Truncated`]: truncated,
+    [`${name}Bytes`]: totalBytes,
+  };
+}
+
+/**
+ * Undefined when it is not UTF-8, or when JSON would blow it up (a control character takes six
+ * bytes): two streams of escaped zeroes would pass the 6 MB that a Lambda function may answer.
+ */
+function asText(bytes: Buffer): string | undefined {
+  if (!isUtf8(bytes)) return undefined;
+  const text = bytes.toString('utf8');
+  if (bytes.length > INFLATES_FROM && JSON.stringify(text).length > 2 * bytes.length)
+    return undefined;
+  return text;
+}
+
+/** The cap can fall into a character of up to four bytes; that must not turn a text into base64. */
+function withoutCutCharacter(bytes: Buffer): Buffer {
+  for (let cut = 0; cut < 4 && cut <= bytes.length; cut++) {
+    const shorter = bytes.subarray(0, bytes.length - cut);
+    if (isUtf8(shorter)) return shorter;
+  }
+  return bytes;
+}

@@ -1,0 +1,73 @@
+import { parseConfig, parseLogLevel } from './config/config.ts';
+import { connect, type Sql } from './db/connection.ts';
+import { type CheckHealth, makeCheckHealth } from './health/check-health.ts';
+import { makeLogger } from './observability/logger.ts';
+import { once } from './once.ts';
+import { openSqsQueue } from './queue/sqs.ts';
+import type { TaskQueue } from './queue/task-queue.ts';
+import { openSandbox } from './sandbox/open-sandbox.ts';
+import { type CreateTask, makeCreateTask } from './tasks/create-task.ts';
+import { type ExecuteTask, makeExecuteTask } from './tasks/execute-task.ts';
+import { makeRelayOutbox, type RelayOutbox } from './tasks/relay-outbox.ts';
+import { makeRescueTasks, type RescueTasks } from './tasks/rescue-tasks.ts';
+import type { Task, TaskId, TaskSummary, Tenant } from './tasks/task.ts';
+import { findTask, listTasks, type Page } from './tasks/task-store.ts';
+
+// Config in, adapters and use cases out: once for each cold start, and only what is asked for.
+
+export const logger = makeLogger(parseLogLevel(process.env));
+
+const config = once(() => parseConfig(process.env));
+
+const connections = once(async (): Promise<{ sql: Sql; queue: TaskQueue }> => {
+  const { database, queue } = await config();
+  return {
+    sql: connect({ ...database, url: database.url.reveal() }),
+    queue: openSqsQueue(queue),
+  };
+});
+
+/** What the HTTP functions use. */
+export interface Api {
+  readonly createTask: CreateTask;
+  readonly findTask: (tenant: Tenant, id: TaskId) => Promise<Task | undefined>;
+  readonly listTasks: (tenant: Tenant, page: Page) => Promise<TaskSummary[]>;
+  readonly checkHealth: CheckHealth;
+}
+
+export const api = {
+  logger,
+  open: once(async (): Promise<Api> => {
+    const { sql, queue } = await connections();
+    return {
+      createTask: makeCreateTask({ sql, queue, logger }),
+      findTask: (tenant, id) => findTask(sql, tenant, id),
+      listTasks: (tenant, page) => listTasks(sql, tenant, page),
+      checkHealth: makeCheckHealth({ sql, queue }),
+    };
+  }),
+};
+
+/** What the worker uses. Opening it probes the sandbox. @throws SandboxError */
+export const openWorker = once(async (): Promise<{ executeTask: ExecuteTask }> => {
+  const { worker } = await config();
+  const { sql } = await connections();
+  const sandbox = await openSandbox(worker.sandbox);
+  logger.info({ tier: sandbox.tier }, 'the sandbox holds');
+  const { leaseSeconds } = worker;
+  return { executeTask: makeExecuteTask({ sql, sandbox, leaseSeconds, logger }) };
+});
+
+/** What the scheduled functions use. */
+export interface Upkeep {
+  readonly relayOutbox: RelayOutbox;
+  readonly rescueTasks: RescueTasks;
+}
+
+export const openUpkeep = once(async (): Promise<Upkeep> => {
+  const { sql, queue } = await connections();
+  return {
+    relayOutbox: makeRelayOutbox({ sql, queue }),
+    rescueTasks: makeRescueTasks({ sql, queue, logger }),
+  };
+});

@@ -1,0 +1,40 @@
+import type { Ending, Outcome } from '../sandbox/sandbox.ts';
+import type { Failure } from './task.ts';
+import type { Settlement } from './task-store.ts';
+
+/** What an outcome means for the attempt. An aborted command means nothing: nobody awaits it. */
+export function settlementOf({ ending, stdout, stderr, usage }: Outcome): Settlement {
+  const failure = failureOf(ending);
+  return {
+    status: failure ? 'failed' : 'succeeded',
+    failure,
+    exitCode: ending.kind === 'exited' ? ending.exitCode : null,
+    signal: ending.kind === 'signalled' ? ending.signal : null,
+    stdout,
+    stderr,
+    ...usage,
+  };
+}
+
+function failureOf(ending: Ending): Failure | null {
+  switch (ending.kind) {
+    case 'exited':
+      return ending.exitCode === 0
+        ? null
+        : { code: 'nonzero_exit', message: `The command exited with code ${ending.exitCode}.` };
+    case 'signalled':
+      return { code: 'signalled', message: `The command was ended by ${ending.signal}.` };
+    case 'timedOut':
+      return {
+        code: 'timed_out',
+        message: `The command ran longer than its limit of ${ending.limitMs / 1000} s.`,
+      };
+    case 'outOfMemory':
+      return {
+        code: 'out_of_memory',
+        message: `The command used more than its ${ending.limitBytes / 1024 ** 2} MB of memory.`,
+      };
+    case 'aborted':
+      throw new Error('an aborted command has no settlement');
+  }
+}

@@ -1,0 +1,126 @@
+import type { Sql } from '../db/connection.ts';
+import type { Program, SandboxTier } from '../sandbox/sandbox.ts';
+import type {
+  Attempt,
+  AttemptResult,
+  AttemptStatus,
+  Failure,
+  FailureCode,
+  Outputs,
+  Task,
+  TaskId,
+  TaskStatus,
+  TaskSummary,
+} from './task.ts';
+
+/** A row of `errand.tasks as t left join errand.attempts as a`. */
+export interface TaskRow {
+  id: TaskId;
+  status: TaskStatus;
+  command: string | null;
+  argv: string[] | null;
+  timeoutSeconds: number;
+  memoryMb: number;
+  labels: Record<string, string>;
+  attempt: number;
+  failureCode: FailureCode | null;
+  failureMessage: string | null;
+  createdAt: Date;
+  startedAt: Date | null;
+  finishedAt: Date | null;
+
+  number: number | null;
+  attemptStatus: AttemptStatus;
+  sandboxTier: SandboxTier;
+  attemptFailureCode: FailureCode | null;
+  attemptFailureMessage: string | null;
+  exitCode: number | null;
+  signal: string | null;
+  wallMs: number | null;
+  cpuMs: number | null;
+  maxRssBytes: number | null;
+  attemptStartedAt: Date;
+  attemptFinishedAt: Date | null;
+}
+
+/** A TaskRow with what the attempt wrote. */
+export interface OutputRow extends TaskRow {
+  stdout: Buffer;
+  stdoutBytes: number;
+  stderr: Buffer;
+  stderrBytes: number;
+}
+
+/** All columns of a TaskRow but the output, which can be large. */
+export function summaryColumns(sql: Sql) {
+  return sql`
+    t.id, t.status, t.command, t.argv, t.timeout_seconds as "timeoutSeconds",
+    t.memory_mb as "memoryMb", t.labels, t.attempt, t.failure_code as "failureCode",
+    t.failure_message as "failureMessage", t.created_at as "createdAt",
+    t.started_at as "startedAt", t.finished_at as "finishedAt",
+    a.number, a.status as "attemptStatus", a.sandbox_tier as "sandboxTier",
+    a.failure_code as "attemptFailureCode", a.failure_message as "attemptFailureMessage",
+    a.exit_code as "exitCode", a.signal, a.wall_ms as "wallMs", a.cpu_ms as "cpuMs",
+    a.max_rss_bytes as "maxRssBytes", a.started_at as "attemptStartedAt",
+    a.finished_at as "attemptFinishedAt"`;
+}
+
+export function programOf({ command, argv }: Pick<TaskRow, 'command' | 'argv'>): Program {
+  if (argv) return { kind: 'argv', argv };
+  return { kind: 'shell', command: command ?? '' };
+}
+
+export function toSummary(row: TaskRow): TaskSummary {
+  const { id, status, attempt, timeoutSeconds, memoryMb, labels } = row;
+  const { createdAt, startedAt, finishedAt } = row;
+  return {
+    id,
+    program: programOf(row),
+    status,
+    attempt,
+    timeoutSeconds,
+    memoryMb,
+    labels,
+    failure: failureOf(row.failureCode, row.failureMessage),
+    createdAt,
+    startedAt,
+    finishedAt,
+    result: resultOf(row),
+  };
+}
+
+/** The rows of one task, one for each attempt in order; a task without attempts has one row. */
+export function toTask(rows: readonly OutputRow[]): Task | undefined {
+  const newest = rows.at(-1);
+  if (!newest) return undefined;
+  const attempts = rows.flatMap((row) => (row.number === null ? [] : [toAttempt(row, row.number)]));
+  return { ...toSummary(newest), attempts, output: outputOf(newest) };
+}
+
+function toAttempt(row: TaskRow, number: number): Attempt {
+  return {
+    number,
+    status: row.attemptStatus,
+    sandboxTier: row.sandboxTier,
+    result: resultOf(row),
+    failure: failureOf(row.attemptFailureCode, row.attemptFailureMessage),
+    startedAt: row.attemptStartedAt,
+    finishedAt: row.attemptFinishedAt,
+  };
+}
+
+function outputOf(row: OutputRow): Outputs | null {
+  if (!row.attemptFinishedAt) return null;
+  return {
+    stdout: { bytes: row.stdout, totalBytes: row.stdoutBytes },
+    stderr: { bytes: row.stderr, totalBytes: row.stderrBytes },
+  };
+}
+
+function resultOf({ exitCode, signal, wallMs, cpuMs, maxRssBytes }: TaskRow): AttemptResult {
+  return { exitCode, signal, wallMs, cpuMs, maxRssBytes };
+}
+
+function failureOf(code: FailureCode | null, message: string | null): Failure | null {
+  return code && { code, message: message ?? '' };
+}

@@ -1,0 +1,95 @@
+import type { Program, SandboxTier } from '../sandbox/sandbox.ts';
+
+export type TaskId = string & { readonly __brand: 'TaskId' };
+
+/** Who a task belongs to. */
+export type Tenant = string & { readonly __brand: 'Tenant' };
+
+export const TASK_STATUSES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
+export type TaskStatus = (typeof TASK_STATUSES)[number];
+export type AttemptStatus = Exclude<TaskStatus, 'queued'>;
+
+/** Why a task or an attempt is `failed`. */
+export type FailureCode =
+  | 'nonzero_exit'
+  | 'signalled'
+  | 'timed_out'
+  | 'out_of_memory'
+  | 'worker_lost'
+  | 'attempts_exhausted';
+
+export interface Failure {
+  readonly code: FailureCode;
+  /** One sentence for people. */
+  readonly message: string;
+}
+
+/** What a user asks for. */
+export interface NewTask {
+  readonly program: Program;
+  readonly stdin: Buffer;
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeoutSeconds: number;
+  readonly memoryMb: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** A task without what it was fed and what it wrote. */
+export interface TaskSummary {
+  readonly id: TaskId;
+  readonly program: Program;
+  readonly status: TaskStatus;
+  /** The number of its newest attempt; 0 when it was never started. */
+  readonly attempt: number;
+  readonly timeoutSeconds: number;
+  readonly memoryMb: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly failure: Failure | null;
+  readonly createdAt: Date;
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+  /** How the newest attempt ended; nulls while it has not. */
+  readonly result: AttemptResult;
+}
+
+/** A task with its attempts, oldest first, and the output of the newest one once it has ended. */
+export interface Task extends TaskSummary {
+  readonly attempts: readonly Attempt[];
+  readonly output: Outputs | null;
+}
+
+/** How an execution ended. Exactly one of exit code and signal is set once it has. */
+export interface AttemptResult {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly wallMs: number | null;
+  readonly cpuMs: number | null;
+  readonly maxRssBytes: number | null;
+}
+
+/** One execution of a command. */
+export interface Attempt {
+  readonly number: number;
+  readonly status: AttemptStatus;
+  readonly sandboxTier: SandboxTier;
+  readonly result: AttemptResult;
+  readonly failure: Failure | null;
+  readonly startedAt: Date;
+  readonly finishedAt: Date | null;
+}
+
+export interface Outputs {
+  readonly stdout: Output;
+  readonly stderr: Output;
+}
+
+/** What a stream carried: the first bytes, up to the cap, and how many there were in all. */
+export interface Output {
+  readonly bytes: Buffer;
+  readonly totalBytes: number;
+}
+
+/** Tells whether a task will change no more. */
+export function hasEnded(status: TaskStatus): boolean {
+  return status === 'succeeded' || status === 'failed' || status === 'cancelled';
+}
