@@ -1,8 +1,8 @@
 import { logger, openUpkeep } from '../lib/services.ts';
 
-/** Schedule: makes tasks runnable again whose worker vanished. */
+/** Schedule: makes tasks runnable again whose worker, or whose message, vanished. */
 export const handler = async (): Promise<void> => {
   const { rescueTasks } = await openUpkeep();
-  const lost = await rescueTasks();
-  if (lost > 0) logger.warn({ lost }, 'rescue-tasks');
+  const rescue = await rescueTasks();
+  if (rescue.lost + rescue.forgotten > 0) logger.warn(rescue, 'rescue-tasks');
 };

@@ -4,12 +4,15 @@ import { type CheckHealth, makeCheckHealth } from './health/check-health.ts';
 import { makeLogger } from './observability/logger.ts';
 import { once } from './once.ts';
 import { openSqsQueue } from './queue/sqs.ts';
-import type { TaskQueue } from './queue/task-queue.ts';
+import type { DeadLetter, TaskQueue } from './queue/task-queue.ts';
 import { openSandbox } from './sandbox/open-sandbox.ts';
+import { type CancelTask, makeCancelTask } from './tasks/cancel-task.ts';
 import { type CreateTask, makeCreateTask } from './tasks/create-task.ts';
+import { type DeleteEndedTasks, makeDeleteEndedTasks } from './tasks/delete-ended-tasks.ts';
 import { type ExecuteTask, makeExecuteTask } from './tasks/execute-task.ts';
 import { makeRelayOutbox, type RelayOutbox } from './tasks/relay-outbox.ts';
 import { makeRescueTasks, type RescueTasks } from './tasks/rescue-tasks.ts';
+import { makeRetryTask, type RetryTask } from './tasks/retry-task.ts';
 import type { Task, TaskId, TaskSummary, Tenant } from './tasks/task.ts';
 import { findTask, listTasks, type Page } from './tasks/task-store.ts';
 
@@ -32,6 +35,10 @@ export interface Api {
   readonly createTask: CreateTask;
   readonly findTask: (tenant: Tenant, id: TaskId) => Promise<Task | undefined>;
   readonly listTasks: (tenant: Tenant, page: Page) => Promise<TaskSummary[]>;
+  readonly cancelTask: CancelTask;
+  readonly retryTask: RetryTask;
+  readonly deadLetters: (limit: number) => Promise<DeadLetter[]>;
+  readonly redrive: (id: string | undefined) => Promise<number>;
   readonly checkHealth: CheckHealth;
 }
 
@@ -43,6 +50,10 @@ export const api = {
       createTask: makeCreateTask({ sql, queue, logger }),
       findTask: (tenant, id) => findTask(sql, tenant, id),
       listTasks: (tenant, page) => listTasks(sql, tenant, page),
+      cancelTask: makeCancelTask({ sql }),
+      retryTask: makeRetryTask({ sql, queue, logger }),
+      deadLetters: (limit) => queue.deadLetters(limit),
+      redrive: (id) => queue.redrive(id),
       checkHealth: makeCheckHealth({ sql, queue }),
     };
   }),
@@ -51,23 +62,26 @@ export const api = {
 /** What the worker uses. Opening it probes the sandbox. @throws SandboxError */
 export const openWorker = once(async (): Promise<{ executeTask: ExecuteTask }> => {
   const { worker } = await config();
-  const { sql } = await connections();
+  const { sql, queue } = await connections();
   const sandbox = await openSandbox(worker.sandbox);
   logger.info({ tier: sandbox.tier }, 'the sandbox holds');
   const { leaseSeconds } = worker;
-  return { executeTask: makeExecuteTask({ sql, sandbox, leaseSeconds, logger }) };
+  return { executeTask: makeExecuteTask({ sql, queue, sandbox, leaseSeconds, logger }) };
 });
 
 /** What the scheduled functions use. */
 export interface Upkeep {
   readonly relayOutbox: RelayOutbox;
   readonly rescueTasks: RescueTasks;
+  readonly deleteEndedTasks: DeleteEndedTasks;
 }
 
 export const openUpkeep = once(async (): Promise<Upkeep> => {
+  const { retentionDays } = await config();
   const { sql, queue } = await connections();
   return {
     relayOutbox: makeRelayOutbox({ sql, queue }),
     rescueTasks: makeRescueTasks({ sql, queue, logger }),
+    deleteEndedTasks: makeDeleteEndedTasks({ sql, retentionDays }),
   };
 });

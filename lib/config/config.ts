@@ -13,11 +13,13 @@ const Environment = z
     DATABASE_PREPARE: flag.default(true),
 
     TASK_QUEUE_URL: z.url(),
+    DEAD_LETTER_QUEUE_URL: z.url(),
     SQS_ENDPOINT: z.url().optional(),
     AWS_REGION: z.string().default('us-east-1'),
 
     SANDBOX: z.enum(['auto', 'namespaces', 'unsafe-none']).default('auto'),
     LEASE_SECONDS: wholeNumber(2, 3600).default(30),
+    RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
   })
   .transform((env) => ({
     database: {
@@ -25,8 +27,14 @@ const Environment = z
       poolMax: env.DATABASE_POOL_MAX,
       prepare: env.DATABASE_PREPARE,
     },
-    queue: { url: env.TASK_QUEUE_URL, endpoint: env.SQS_ENDPOINT, region: env.AWS_REGION },
+    queue: {
+      url: env.TASK_QUEUE_URL,
+      deadLetterUrl: env.DEAD_LETTER_QUEUE_URL,
+      endpoint: env.SQS_ENDPOINT,
+      region: env.AWS_REGION,
+    },
     worker: { sandbox: env.SANDBOX, leaseSeconds: env.LEASE_SECONDS },
+    retentionDays: env.RETENTION_DAYS,
   }));
 
 const LogLevel = z.enum(['debug', 'info', 'warn', 'error']);

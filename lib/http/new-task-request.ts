@@ -2,13 +2,17 @@ import { z } from 'zod';
 import type { Program } from '../sandbox/sandbox.ts';
 import {
   DEFAULT_MEMORY_MB,
+  DEFAULT_RETRY_DELAY_SECONDS,
   DEFAULT_TIMEOUT_SECONDS,
   MAX_ARGV_ITEMS,
   MAX_COMMAND_BYTES,
   MAX_ENV_BYTES,
   MAX_LABEL_BYTES,
   MAX_LABELS,
+  MAX_MAX_ATTEMPTS,
   MAX_MEMORY_MB,
+  MAX_RETRY_DELAY_SECONDS,
+  MAX_START_DELAY_SECONDS,
   MAX_STDIN_BYTES,
   MAX_TIMEOUT_SECONDS,
   MIN_MEMORY_MB,
@@ -82,6 +86,15 @@ const wholeNumber = (min: number, max: number) => {
   return z.int({ error }).min(min, error).max(max, error);
 };
 
+/** An instant with its offset. One that has passed means now. */
+const runAt = z.iso
+  .datetime({ offset: true, error: 'must be a time as in 2030-01-31T12:00:00Z' })
+  .transform((instant) => new Date(instant))
+  .refine(
+    (instant) => instant.getTime() < Date.now() + MAX_START_DELAY_SECONDS * 1000,
+    'must not be more than a year ahead',
+  );
+
 /** Body of `POST /api/tasks`. */
 export const NewTaskRequest = z
   .strictObject(
@@ -93,6 +106,15 @@ export const NewTaskRequest = z
       timeoutSeconds: wholeNumber(1, MAX_TIMEOUT_SECONDS).default(DEFAULT_TIMEOUT_SECONDS),
       memoryMb: wholeNumber(MIN_MEMORY_MB, MAX_MEMORY_MB).default(DEFAULT_MEMORY_MB),
       labels: labels.default({}),
+      maxAttempts: wholeNumber(1, MAX_MAX_ATTEMPTS).default(1),
+      retryDelaySeconds: wholeNumber(0, MAX_RETRY_DELAY_SECONDS).default(
+        DEFAULT_RETRY_DELAY_SECONDS,
+      ),
+      runAt: runAt.optional(),
+      delaySeconds: wholeNumber(0, MAX_START_DELAY_SECONDS).optional(),
+      onWorkerLost: z
+        .enum(['rerun', 'fail'], { error: 'must be "rerun" or "fail"' })
+        .default('rerun'),
     },
     { error: 'must be a JSON object' },
   )
@@ -107,8 +129,22 @@ export const NewTaskRequest = z
       });
       return z.NEVER;
     }
-    const { stdin, env, timeoutSeconds, memoryMb, labels } = request;
-    return { program, stdin: Buffer.from(stdin), env, timeoutSeconds, memoryMb, labels };
+    if (request.runAt && request.delaySeconds !== undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['delaySeconds'],
+        message: 'must not be given together with runAt',
+      });
+      return z.NEVER;
+    }
+    const { command: _command, argv: _argv, ...rest } = request;
+    return {
+      ...rest,
+      program,
+      stdin: Buffer.from(request.stdin),
+      runAt: request.runAt,
+      delaySeconds: request.delaySeconds ?? 0,
+    };
   });
 
 function programOf(request: { command?: string | undefined; argv?: string[] | undefined }) {

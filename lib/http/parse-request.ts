@@ -14,6 +14,11 @@ export function parseBody<T>(event: APIGatewayProxyEventV2, schema: z.ZodType<T>
   return check(parseJson(readBody(event)), schema);
 }
 
+/** The same, for a body that may be left out: then it counts as `{}`. */
+export function parseOptionalBody<T>(event: APIGatewayProxyEventV2, schema: z.ZodType<T>): T {
+  return event.body ? parseBody(event, schema) : check({}, schema);
+}
+
 /** The path parameters, checked. @throws HttpProblem 400 */
 export function parsePath<T>(event: APIGatewayProxyEventV2, schema: z.ZodType<T>): T {
   return check(event.pathParameters ?? {}, schema);

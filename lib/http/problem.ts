@@ -23,6 +23,8 @@ const requestProblems = {
 
 const taskProblems = {
   task_not_found: { status: 404, title: 'Task not found' },
+  task_ended: { status: 409, title: 'Task has ended' },
+  task_not_ended: { status: 409, title: 'Task has not ended' },
 } as const satisfies Record<TaskErrorCode, ProblemShape>;
 
 const problems = { ...requestProblems, ...taskProblems };

@@ -2,6 +2,10 @@
 export const ROUTES = [
   { path: '/api/tasks', methods: ['GET', 'POST'] },
   { path: '/api/tasks/{taskId}', methods: ['GET'] },
+  { path: '/api/tasks/{taskId}/cancel', methods: ['POST'] },
+  { path: '/api/tasks/{taskId}/retry', methods: ['POST'] },
+  { path: '/api/dead-letters', methods: ['GET'] },
+  { path: '/api/dead-letters/redrive', methods: ['POST'] },
   { path: '/health/live', methods: ['GET'] },
   { path: '/health/ready', methods: ['GET'] },
 ] as const;

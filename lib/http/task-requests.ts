@@ -12,13 +12,16 @@ export const taskId = z
 /** Path of `/api/tasks/{taskId}`. */
 export const TaskPath = z.object({ taskId });
 
+/** How many items a page has. */
+export const limitUpTo200 = z
+  .string('must be given once')
+  .regex(/^([1-9]|[1-9][0-9]|1[0-9]{2}|200)$/, 'must be a whole number from 1 to 200')
+  .transform(Number)
+  .default(50);
+
 /** Query of `GET /api/tasks`. A name with a typing error would list the wrong tasks: it is refused. */
 export const ListTasksQuery = z.strictObject({
-  limit: z
-    .string()
-    .regex(/^([1-9]|[1-9][0-9]|1[0-9]{2}|200)$/, 'must be a whole number from 1 to 200')
-    .transform(Number)
-    .default(50),
+  limit: limitUpTo200,
   cursor: z
     .string('must be given once')
     .transform((cursor, context) => {

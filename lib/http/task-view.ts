@@ -13,14 +13,17 @@ export function viewSummary(task: TaskSummary) {
       : { argv: task.program.argv }),
     status: task.status,
     attempt: task.attempt,
+    maxAttempts: task.maxAttempts,
     ...viewResult(task.result),
     failure: task.failure,
     timeoutSeconds: task.timeoutSeconds,
     memoryMb: task.memoryMb,
     labels: task.labels,
     createdAt: task.createdAt,
+    runAt: task.runAt,
     startedAt: task.startedAt,
     finishedAt: task.finishedAt,
+    cancelRequestedAt: task.cancelRequestedAt,
   };
 }
 

@@ -4,72 +4,77 @@ import {
   type SendMessageBatchRequestEntry,
   SQSClient,
 } from '@aws-sdk/client-sqs';
-import { QueueUnavailable, type TaskMessage, type TaskQueue } from './task-queue.ts';
+import { openSqsDeadLetters } from './sqs-dead-letters.ts';
+import { type OutgoingMessage, QueueUnavailable, type TaskQueue } from './task-queue.ts';
 
 /** The most entries that SQS takes in a batch. */
 const SQS_BATCH = 10;
 
 export interface SqsSettings {
   readonly url: string;
+  readonly deadLetterUrl: string;
   readonly region: string;
   /** Of an emulator; undefined on AWS. */
   readonly endpoint: string | undefined;
 }
 
 /** Publishes through SQS, or through an emulator that speaks its API. */
-export function openSqsQueue({ url, region, endpoint }: SqsSettings): TaskQueue {
+export function openSqsQueue({ url, deadLetterUrl, region, endpoint }: SqsSettings): TaskQueue {
   const client = new SQSClient({
     region,
     ...(endpoint && { endpoint }),
     maxAttempts: 2,
     requestHandler: { connectionTimeout: 1000, requestTimeout: 3000, throwOnRequestTimeout: true },
   });
+  const letters = openSqsDeadLetters({ client, url, deadLetterUrl });
 
   return {
     async publish(messages) {
       const batches = chunk(messages, SQS_BATCH);
       await unavailableOnError(
-        Promise.all(batches.map((batch) => sendBatch(client, url, batch))),
         'The message was not stored.',
+        Promise.all(batches.map((batch) => sendBatch(client, url, batch))),
       );
     },
-
-    async depth() {
-      const { Attributes: counts } = await unavailableOnError(
-        client.send(
-          new GetQueueAttributesCommand({
-            QueueUrl: url,
-            AttributeNames: [
-              'ApproximateNumberOfMessages',
-              'ApproximateNumberOfMessagesNotVisible',
-              'ApproximateNumberOfMessagesDelayed',
-            ],
-          }),
-        ),
-        'The queue did not answer.',
-      );
-      return {
-        ready: Number(counts?.ApproximateNumberOfMessages ?? 0),
-        inFlight: Number(counts?.ApproximateNumberOfMessagesNotVisible ?? 0),
-        delayed: Number(counts?.ApproximateNumberOfMessagesDelayed ?? 0),
-      };
-    },
-
+    depth: () => unavailableOnError('The queue did not answer.', readDepth(client, url)),
+    deadLetters: (limit) =>
+      unavailableOnError('The dead-letter queue did not answer.', letters.list(limit)),
+    redrive: (id) =>
+      unavailableOnError('The dead letters were not all sent back.', letters.redrive(id)),
     async close() {
       client.destroy();
     },
   };
 }
 
+async function readDepth(client: SQSClient, url: string) {
+  const { Attributes: counts } = await client.send(
+    new GetQueueAttributesCommand({
+      QueueUrl: url,
+      AttributeNames: [
+        'ApproximateNumberOfMessages',
+        'ApproximateNumberOfMessagesNotVisible',
+        'ApproximateNumberOfMessagesDelayed',
+      ],
+    }),
+  );
+  return {
+    ready: Number(counts?.ApproximateNumberOfMessages ?? 0),
+    inFlight: Number(counts?.ApproximateNumberOfMessagesNotVisible ?? 0),
+    delayed: Number(counts?.ApproximateNumberOfMessagesDelayed ?? 0),
+  };
+}
+
 async function sendBatch(
   client: SQSClient,
   url: string,
-  messages: readonly TaskMessage[],
+  messages: readonly OutgoingMessage[],
 ): Promise<void> {
   const entries = messages.map(
-    (message, index): SendMessageBatchRequestEntry => ({
+    ({ delaySeconds, ...message }, index): SendMessageBatchRequestEntry => ({
       Id: String(index),
       MessageBody: JSON.stringify(message),
+      ...(delaySeconds > 0 && { DelaySeconds: Math.ceil(delaySeconds) }),
     }),
   );
   // A batch is a 200 even when SQS refused some of its entries.
@@ -80,7 +85,7 @@ async function sendBatch(
   if (first) throw new Error(`SQS refused ${failed.length} messages: ${first.Message}`);
 }
 
-async function unavailableOnError<T>(call: Promise<T>, message: string): Promise<T> {
+async function unavailableOnError<T>(message: string, call: Promise<T>): Promise<T> {
   try {
     return await call;
   } catch (error) {

@@ -7,6 +7,15 @@ export const TaskMessage = z.strictObject({
 });
 export type TaskMessage = z.infer<typeof TaskMessage>;
 
+/** A message to publish, and how long it is to stay out of sight. */
+export interface OutgoingMessage extends TaskMessage {
+  /** 0 to MAX_DELAY_SECONDS; a fraction is rounded up. */
+  readonly delaySeconds: number;
+}
+
+/** The longest delay that every broker here offers: SQS's `DelaySeconds`. */
+export const MAX_DELAY_SECONDS = 900;
+
 /** Counts are the broker's own, and approximate where the broker's are (SQS). */
 export interface QueueDepth {
   readonly ready: number;
@@ -14,12 +23,28 @@ export interface QueueDepth {
   readonly delayed: number;
 }
 
+/** A message that the broker gave up on. */
+export interface DeadLetter {
+  readonly id: string;
+  /** As it was sent; perhaps not a task message at all. */
+  readonly body: string;
+  readonly receiveCount: number;
+  readonly sentAt: Date;
+}
+
 /** Carries task ids to workers: at least once, in no promised order. */
 export interface TaskQueue {
   /** Resolves once the broker has stored every message. @throws QueueUnavailable */
-  publish(messages: readonly TaskMessage[]): Promise<void>;
+  publish(messages: readonly OutgoingMessage[]): Promise<void>;
   /** @throws QueueUnavailable */
   depth(): Promise<QueueDepth>;
+  /** Up to `limit` messages that the broker gave up on. They stay there. @throws QueueUnavailable */
+  deadLetters(limit: number): Promise<DeadLetter[]>;
+  /**
+   * Sends dead letters back to the queue, all of them or one by its id, and returns how many. A
+   * crash in between leaves a letter in both places, never in neither. @throws QueueUnavailable
+   */
+  redrive(id?: string): Promise<number>;
   close(): Promise<void>;
 }
 

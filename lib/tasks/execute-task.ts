@@ -1,83 +1,104 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Sql } from '../db/connection.ts';
 import { isDatabaseUnavailable } from '../db/unavailable.ts';
-import type { Logger } from '../observability/logger.ts';
-import type { Limits, Sandbox } from '../sandbox/sandbox.ts';
+import type { Limits, Outcome, Sandbox } from '../sandbox/sandbox.ts';
+import {
+  type Claim,
+  claimTask,
+  oweEarlyMessage,
+  type Settlement,
+  settleAttempt,
+} from './attempt-store.ts';
 import { TaskNotFound } from './errors.ts';
-import { type KeptLease, keepLease } from './lease.ts';
+import { type KeptLease, makeLeaseKeeper } from './lease-keeper.ts';
 import { FIXED_LIMITS } from './limits.ts';
+import { type PublishDeps, publishOwed } from './publish-owed.ts';
 import { settlementOf } from './settlement.ts';
 import type { TaskId } from './task.ts';
-import { type Claim, claimTask, type Settlement, settleAttempt, taskExists } from './task-store.ts';
+import { abandonHeld } from './upkeep-store.ts';
 
 const SETTLE_RETRY_MS = 250;
 
-/** `skipped`: the task has ended, or another worker has it. `superseded`: ours no longer counts. */
-export type Execution = 'settled' | 'skipped' | 'superseded';
+/**
+ * `skipped`: there was nothing to do; the task has ended, is not due, or another worker has it.
+ * `superseded`: the attempt was ours no longer. `given_back`: `signal` ended it, and the task is
+ * runnable again.
+ */
+export type Execution = 'settled' | 'skipped' | 'superseded' | 'given_back';
 
 export type ExecuteTask = (taskId: TaskId, signal: AbortSignal) => Promise<Execution>;
 
-export interface ExecuteTaskDeps {
-  readonly sql: Sql;
+export interface ExecuteTaskDeps extends PublishDeps {
   readonly sandbox: Sandbox;
   readonly leaseSeconds: number;
-  readonly logger: Logger;
 }
 
 /**
  * Claims a task, runs its command and settles the attempt, whatever the command did.
  * It throws for our own trouble only, and then the message is to be returned to the queue: the
- * database or the sandbox broke, `signal` ended the command early, or the task is not there.
+ * database or the sandbox broke, or there is no such task.
  */
 export function makeExecuteTask(deps: ExecuteTaskDeps): ExecuteTask {
-  return async (taskId, signal) => {
-    const claim = await claimTask(deps.sql, taskId, {
-      leaseSeconds: deps.leaseSeconds,
-      sandboxTier: deps.sandbox.tier,
-    });
-    if (!claim) return skip(deps.sql, taskId);
+  const { sql, sandbox, leaseSeconds } = deps;
+  const leases = makeLeaseKeeper(deps);
 
-    const lease = keepLease(deps, claim);
+  return async (taskId, signal) => {
+    const claimedAt = performance.now();
+    const claim = await claimTask(sql, taskId, { leaseSeconds, sandboxTier: sandbox.tier });
+    if (!claim) return skip(deps, taskId);
+
+    const lease = leases.keep(claim, claimedAt);
     try {
-      return await run(deps, claim, lease, signal);
+      const ended = AbortSignal.any([signal, lease.lost, lease.cancelled]);
+      const outcome = await sandbox.run(claim.command, limitsOf(claim), () => {}, ended);
+      return await conclude(deps, { claim, lease, outcome });
     } finally {
-      lease.stop();
+      lease.release();
     }
   };
 }
 
-async function skip(sql: Sql, taskId: TaskId): Promise<Execution> {
-  if (await taskExists(sql, taskId)) return 'skipped';
-  throw new TaskNotFound(taskId);
+async function skip(deps: PublishDeps, taskId: TaskId): Promise<Execution> {
+  const early = await oweEarlyMessage(deps.sql, taskId);
+  if (!early) throw new TaskNotFound(taskId);
+  if (early.owed) await publishOwed(deps, [early.owed]);
+  return 'skipped';
 }
 
-async function run(
-  { sql, sandbox, logger }: ExecuteTaskDeps,
-  claim: Claim,
-  { lost }: KeptLease,
-  signal: AbortSignal,
-): Promise<Execution> {
-  const ended = AbortSignal.any([signal, lost]);
-  const outcome = await sandbox.run(claim.command, limitsOf(claim), () => {}, ended);
-  const { taskId, attempt } = claim;
+interface Run {
+  readonly claim: Claim;
+  readonly lease: KeptLease;
+  readonly outcome: Outcome;
+}
+
+async function conclude(deps: ExecuteTaskDeps, run: Run): Promise<Execution> {
+  const { claim, lease, outcome } = run;
   if (outcome.ending.kind === 'aborted') {
-    if (lost.aborted) {
-      logger.warn({ taskId, attempt, reason: lost.reason }, 'gave up a stale attempt');
-      return 'superseded';
+    if (lease.lost.aborted) return superseded(deps, run);
+    if (!lease.cancelled.aborted) {
+      const { owed } = await abandonHeld(deps.sql, claim);
+      await publishOwed(deps, owed);
+      return 'given_back';
     }
-    throw signal.reason;
   }
-  const settled = await settleWhileLeased(sql, claim, settlementOf(outcome), lost);
-  return settled ? 'settled' : 'superseded';
+  const settled = await settleWhileLeased(deps, claim, settlementOf(outcome), lease.lost);
+  if (!settled) return superseded(deps, run);
+  if (settled.retry) await publishOwed(deps, [settled.retry]);
+  return 'settled';
+}
+
+function superseded({ logger }: ExecuteTaskDeps, { claim, lease }: Run): Execution {
+  const { taskId, attempt } = claim;
+  logger.warn({ taskId, attempt, reason: lease.lost.reason }, 'gave up a stale attempt');
+  return 'superseded';
 }
 
 /** A result is worth more than a quick error: tries again until the attempt is not ours any more. */
 async function settleWhileLeased(
-  sql: Sql,
+  { sql }: ExecuteTaskDeps,
   claim: Claim,
   settlement: Settlement,
   lost: AbortSignal,
-): Promise<boolean> {
+) {
   for (;;) {
     try {
       return await settleAttempt(sql, claim, settlement);

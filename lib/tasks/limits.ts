@@ -16,6 +16,12 @@ export const DEFAULT_MEMORY_MB = 256;
 export const MIN_MEMORY_MB = 16;
 export const MAX_MEMORY_MB = 2048;
 
+export const MAX_MAX_ATTEMPTS = 10;
+export const DEFAULT_RETRY_DELAY_SECONDS = 10;
+export const MAX_RETRY_DELAY_SECONDS = 3600;
+/** A year. The relay holds what the queue cannot delay so long. */
+export const MAX_START_DELAY_SECONDS = 365 * 86_400;
+
 /** The same for every task: what a user has no need to choose. */
 export const FIXED_LIMITS = {
   processes: 64,

@@ -1,14 +1,26 @@
 import type { Sql } from '../db/connection.ts';
+import { MAX_DELAY_SECONDS } from '../queue/task-queue.ts';
 import type { TaskId } from './task.ts';
 
 /** A message that is owed to the queue. */
 export interface OwedMessage {
   readonly id: number;
   readonly taskId: TaskId;
+  /** How long it is to stay out of sight from now on; 0 or less: not at all. */
+  readonly delaySeconds: number;
 }
+
+/** Whoever writes a row publishes it within this time; the relay may take it from then on. */
+const PUBLISH_GRACE_SECONDS = 5;
 
 /** How long a relay has for publishing what it took, before another relay takes it again. */
 const RELAY_SECONDS = 30;
+
+/** When the relay may take a message: after the grace, and once the queue can delay the rest. */
+export function relayAt(sql: Sql, dueAt: ReturnType<Sql>) {
+  return sql`greatest(now() + make_interval(secs => ${PUBLISH_GRACE_SECONDS}),
+                      ${dueAt} - make_interval(secs => ${MAX_DELAY_SECONDS}))`;
+}
 
 /** Takes the messages that are due. Relays may run at once: each row goes to one of them. */
 export async function takeOwedMessages(sql: Sql, limit: number): Promise<OwedMessage[]> {
@@ -20,7 +32,8 @@ export async function takeOwedMessages(sql: Sql, limit: number): Promise<OwedMes
                    order by relay_at
                    limit ${limit}
                      for update skip locked)
-    returning id, task_id as "taskId"`;
+    returning id, task_id as "taskId",
+              extract(epoch from due_at - now())::float8 as "delaySeconds"`;
 }
 
 /** Forgets messages that the broker has stored. */

@@ -1,6 +1,6 @@
 import type { Sql } from '../db/connection.ts';
 import type { Logger } from '../observability/logger.ts';
-import type { TaskQueue } from '../queue/task-queue.ts';
+import { MAX_DELAY_SECONDS, type OutgoingMessage, type TaskQueue } from '../queue/task-queue.ts';
 import { deletePublished, type OwedMessage } from './outbox.ts';
 
 export interface PublishDeps {
@@ -11,20 +11,37 @@ export interface PublishDeps {
 
 /**
  * Publishes messages whose outbox rows are committed, and forgets the rows. Never fails: what
- * cannot be published now stays in the outbox, where the relay finds it.
+ * cannot be published now stays in the outbox, where the relay finds it. So does what is due later
+ * than the queue can delay it.
  */
 export async function publishOwed(
   { sql, queue, logger }: PublishDeps,
   owed: readonly OwedMessage[],
 ): Promise<void> {
-  if (owed.length === 0) return;
+  const now = owed.filter(({ delaySeconds }) => delaySeconds <= MAX_DELAY_SECONDS);
   try {
-    await queue.publish(owed.map(({ taskId }) => ({ taskId })));
-    await deletePublished(
-      sql,
-      owed.map(({ id }) => id),
-    );
+    await publishAndForget({ sql, queue }, now);
   } catch (error) {
-    logger.warn({ taskIds: owed.map(({ taskId }) => taskId), err: error }, 'left to the relay');
+    logger.warn({ taskIds: now.map(({ taskId }) => taskId), err: error }, 'left to the relay');
   }
+}
+
+/**
+ * A crash between publishing and forgetting publishes a message twice: the claim makes that
+ * harmless. @throws QueueUnavailable
+ */
+export async function publishAndForget(
+  { sql, queue }: Omit<PublishDeps, 'logger'>,
+  owed: readonly OwedMessage[],
+): Promise<void> {
+  if (owed.length === 0) return;
+  await queue.publish(owed.map(toMessage));
+  await deletePublished(
+    sql,
+    owed.map(({ id }) => id),
+  );
+}
+
+function toMessage({ taskId, delaySeconds }: OwedMessage): OutgoingMessage {
+  return { taskId, delaySeconds: Math.min(Math.max(0, delaySeconds), MAX_DELAY_SECONDS) };
 }

@@ -1,12 +1,12 @@
 import type { Ending, Outcome } from '../sandbox/sandbox.ts';
+import type { Settlement } from './attempt-store.ts';
 import type { Failure } from './task.ts';
-import type { Settlement } from './task-store.ts';
 
-/** What an outcome means for the attempt. An aborted command means nothing: nobody awaits it. */
+/** What an outcome means for the attempt; an aborted command counts as cancelled. */
 export function settlementOf({ ending, stdout, stderr, usage }: Outcome): Settlement {
   const failure = failureOf(ending);
   return {
-    status: failure ? 'failed' : 'succeeded',
+    status: ending.kind === 'aborted' ? 'cancelled' : failure ? 'failed' : 'succeeded',
     failure,
     exitCode: ending.kind === 'exited' ? ending.exitCode : null,
     signal: ending.kind === 'signalled' ? ending.signal : null,
@@ -35,6 +35,6 @@ function failureOf(ending: Ending): Failure | null {
         message: `The command used more than its ${ending.limitBytes / 1024 ** 2} MB of memory.`,
       };
     case 'aborted':
-      throw new Error('an aborted command has no settlement');
+      return null;
   }
 }

@@ -23,11 +23,14 @@ export interface TaskRow {
   memoryMb: number;
   labels: Record<string, string>;
   attempt: number;
+  maxAttempts: number;
   failureCode: FailureCode | null;
   failureMessage: string | null;
   createdAt: Date;
+  runAt: Date;
   startedAt: Date | null;
   finishedAt: Date | null;
+  cancelRequestedAt: Date | null;
 
   number: number | null;
   attemptStatus: AttemptStatus;
@@ -55,9 +58,10 @@ export interface OutputRow extends TaskRow {
 export function summaryColumns(sql: Sql) {
   return sql`
     t.id, t.status, t.command, t.argv, t.timeout_seconds as "timeoutSeconds",
-    t.memory_mb as "memoryMb", t.labels, t.attempt, t.failure_code as "failureCode",
+    t.memory_mb as "memoryMb", t.labels, t.attempt, t.max_attempts as "maxAttempts", t.failure_code as "failureCode",
     t.failure_message as "failureMessage", t.created_at as "createdAt",
-    t.started_at as "startedAt", t.finished_at as "finishedAt",
+    t.run_at as "runAt", t.started_at as "startedAt", t.finished_at as "finishedAt",
+    t.cancel_requested_at as "cancelRequestedAt",
     a.number, a.status as "attemptStatus", a.sandbox_tier as "sandboxTier",
     a.failure_code as "attemptFailureCode", a.failure_message as "attemptFailureMessage",
     a.exit_code as "exitCode", a.signal, a.wall_ms as "wallMs", a.cpu_ms as "cpuMs",
@@ -71,20 +75,23 @@ export function programOf({ command, argv }: Pick<TaskRow, 'command' | 'argv'>):
 }
 
 export function toSummary(row: TaskRow): TaskSummary {
-  const { id, status, attempt, timeoutSeconds, memoryMb, labels } = row;
-  const { createdAt, startedAt, finishedAt } = row;
+  const { id, status, attempt, maxAttempts, timeoutSeconds, memoryMb, labels } = row;
+  const { createdAt, runAt, startedAt, finishedAt, cancelRequestedAt } = row;
   return {
     id,
     program: programOf(row),
     status,
     attempt,
+    maxAttempts,
     timeoutSeconds,
     memoryMb,
     labels,
     failure: failureOf(row.failureCode, row.failureMessage),
     createdAt,
+    runAt,
     startedAt,
     finishedAt,
+    cancelRequestedAt,
     result: resultOf(row),
   };
 }

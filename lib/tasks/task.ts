@@ -32,7 +32,18 @@ export interface NewTask {
   readonly timeoutSeconds: number;
   readonly memoryMb: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** How often a command that fails is run. */
+  readonly maxAttempts: number;
+  /** Base of the exponential back-off between these attempts. */
+  readonly retryDelaySeconds: number;
+  /** Not to be started earlier: than `runAt`, or than so long after it was stored. */
+  readonly runAt: Date | undefined;
+  readonly delaySeconds: number;
+  readonly onWorkerLost: OnWorkerLost;
 }
+
+/** `fail` is for a command that must never start twice. */
+export type OnWorkerLost = 'rerun' | 'fail';
 
 /** A task without what it was fed and what it wrote. */
 export interface TaskSummary {
@@ -41,13 +52,16 @@ export interface TaskSummary {
   readonly status: TaskStatus;
   /** The number of its newest attempt; 0 when it was never started. */
   readonly attempt: number;
+  readonly maxAttempts: number;
   readonly timeoutSeconds: number;
   readonly memoryMb: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly failure: Failure | null;
   readonly createdAt: Date;
+  readonly runAt: Date;
   readonly startedAt: Date | null;
   readonly finishedAt: Date | null;
+  readonly cancelRequestedAt: Date | null;
   /** How the newest attempt ended; nulls while it has not. */
   readonly result: AttemptResult;
 }

@@ -15,22 +15,35 @@ create table errand.tasks (
   memory_mb integer not null,
   labels jsonb not null default '{}',
 
-  -- How often the command was started. Fences every write of a worker: see settle in task-store.ts.
+  -- How often a command that fails is run, and how to go on when its worker vanishes.
+  max_attempts integer not null default 1,
+  retry_delay_seconds integer not null default 0,
+  on_worker_lost text not null default 'rerun',
+
+  -- How often the command was started. Fences every write of a worker: see attempt-store.ts.
   attempt integer not null default 0,
   lease_expires_at timestamptz,
-  -- How many attempts ended because their worker vanished.
+  -- What is left of max_attempts, and how many attempts their worker did not survive.
+  attempts_left integer not null default 1,
   lost_attempts integer not null default 0,
 
   failure_code text,
   failure_message text,
 
   created_at timestamptz not null default now(),
+  -- Not to be started earlier.
+  run_at timestamptz not null default now(),
+  -- A task that still waits then has perhaps lost its message: see forgotten tasks in upkeep-store.ts.
+  nudge_at timestamptz not null default now(),
   started_at timestamptz,
   finished_at timestamptz,
+  cancel_requested_at timestamptz,
 
   constraint tasks_pkey primary key (id),
   constraint tasks_status_known
     check (status in ('queued', 'running', 'succeeded', 'failed', 'cancelled')),
+  constraint tasks_on_worker_lost_known check (on_worker_lost in ('rerun', 'fail')),
+  constraint tasks_attempts_left check (attempts_left between 1 and max_attempts),
   constraint tasks_one_program check ((command is null) <> (argv is null)),
   constraint tasks_lease_while_running check ((status = 'running') = (lease_expires_at is not null)),
   constraint tasks_finished_when_ended
@@ -46,6 +59,8 @@ alter table errand.tasks set (fillfactor = 70);
 create index tasks_by_tenant on errand.tasks (tenant, id desc);
 -- Only running tasks have a lease, so the rescue reads an index as small as the work in flight.
 create index tasks_by_lease on errand.tasks (lease_expires_at) where status = 'running';
+create index tasks_by_nudge on errand.tasks (nudge_at) include (run_at) where status = 'queued';
+create index tasks_by_end on errand.tasks (finished_at) where finished_at is not null;
 
 create table errand.attempts (
   task_id uuid not null,
@@ -82,7 +97,9 @@ create table errand.attempts (
 create table errand.outbox (
   id bigint generated always as identity,
   task_id uuid not null,
-  -- The request that wrote the row publishes it at once; the relay takes over from this time on.
+  -- The message is to be delivered then, not earlier.
+  due_at timestamptz not null,
+  -- Whoever wrote the row publishes it at once; the relay takes over from this time on.
   relay_at timestamptz not null,
 
   constraint outbox_pkey primary key (id),

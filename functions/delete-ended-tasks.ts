@@ -1,0 +1,8 @@
+import { logger, openUpkeep } from '../lib/services.ts';
+
+/** Schedule: deletes tasks that ended longer ago than the retention. */
+export const handler = async (): Promise<void> => {
+  const { deleteEndedTasks } = await openUpkeep();
+  const deleted = await deleteEndedTasks();
+  if (deleted > 0) logger.info({ deleted }, 'delete-ended-tasks');
+};

@@ -1,0 +1,173 @@
+import type { Sql } from '../db/connection.ts';
+import type { Command, SandboxTier } from '../sandbox/sandbox.ts';
+import { type OwedMessage, relayAt } from './outbox.ts';
+import type { AttemptResult, AttemptStatus, Failure, Outputs, TaskId } from './task.ts';
+import { programOf, type TaskRow } from './task-rows.ts';
+import { NUDGE_SECONDS } from './task-store.ts';
+
+// What a worker writes. Each statement holds only while the attempt is its task's running one: the
+// guard is id, attempt and status, the returned row is the answer, and the clock is the database's.
+
+/** Back-off never grows beyond a day. */
+const MAX_RETRY_DELAY_SECONDS = 86_400;
+
+/** A task that is ours until its lease runs out. */
+export interface Claim {
+  readonly taskId: TaskId;
+  readonly attempt: number;
+  readonly command: Command;
+  readonly timeoutSeconds: number;
+  readonly memoryMb: number;
+}
+
+type ClaimRow = Pick<TaskRow, 'command' | 'argv' | 'timeoutSeconds' | 'memoryMb'> &
+  Pick<Claim, 'taskId' | 'attempt'> & { stdin: Buffer; env: Record<string, string> };
+
+/**
+ * Takes the lease on a queued task that is due and begins its next attempt; undefined when there is
+ * none to take: it has ended, is not due, or is running, be it with a live lease or one that ran
+ * out and belongs to the rescue.
+ */
+export async function claimTask(
+  sql: Sql,
+  taskId: TaskId,
+  { leaseSeconds, sandboxTier }: { leaseSeconds: number; sandboxTier: SandboxTier },
+): Promise<Claim | undefined> {
+  const [row] = await sql<ClaimRow[]>`
+    with claimed as (
+      update errand.tasks
+         set status = 'running', attempt = attempt + 1, started_at = coalesce(started_at, now()),
+             lease_expires_at = now() + make_interval(secs => ${leaseSeconds})
+       where id = ${taskId} and status = 'queued' and run_at <= now()
+      returning *
+    ), begun as (
+      insert into errand.attempts (task_id, number, sandbox_tier)
+      select id, attempt, ${sandboxTier} from claimed
+    )
+    select id as "taskId", attempt, command, argv, stdin, env,
+           timeout_seconds as "timeoutSeconds", memory_mb as "memoryMb"
+      from claimed`;
+  if (!row) return undefined;
+  const { stdin, env, taskId: id, attempt, timeoutSeconds, memoryMb } = row;
+  const command = { program: programOf(row), stdin, env };
+  return { taskId: id, attempt, command, timeoutSeconds, memoryMb };
+}
+
+/** Why there was nothing to claim. `owed`: it came early, and its message is owed again. */
+export async function oweEarlyMessage(
+  sql: Sql,
+  taskId: TaskId,
+): Promise<{ owed: OwedMessage | undefined } | undefined> {
+  const [row] = await sql<{ id: number | null; delaySeconds: number }[]>`
+    with t as (
+      select id, run_at, status = 'queued' and run_at > now() as early
+        from errand.tasks where id = ${taskId}
+    ), owed as (
+      insert into errand.outbox (task_id, due_at, relay_at)
+      select id, run_at, ${relayAt(sql, sql`run_at`)} from t
+       where early and not exists (select from errand.outbox where task_id = t.id)
+      returning id
+    )
+    select (select id from owed) as id, extract(epoch from run_at - now())::float8 as "delaySeconds"
+      from t`;
+  if (!row) return undefined;
+  const { id, delaySeconds } = row;
+  return { owed: id === null ? undefined : { id, taskId, delaySeconds } };
+}
+
+/** An attempt that is still its task's running one. */
+export interface HeldAttempt {
+  readonly taskId: TaskId;
+  readonly attempt: number;
+  readonly cancelled: boolean;
+}
+
+type AttemptKey = Pick<Claim, 'taskId' | 'attempt'>;
+
+/** Keeps the leases of attempts; those that are no longer ours are not among the returned ones. */
+export async function renewLeases(
+  sql: Sql,
+  held: readonly AttemptKey[],
+  leaseSeconds: number,
+): Promise<HeldAttempt[]> {
+  return sql<HeldAttempt[]>`
+    update errand.tasks t
+       set lease_expires_at = now() + make_interval(secs => ${leaseSeconds})
+      from unnest(${held.map(({ taskId }) => taskId)}::uuid[],
+                  ${held.map(({ attempt }) => attempt)}::int[]) as mine (id, attempt)
+     where t.id = mine.id and t.attempt = mine.attempt and t.status = 'running'
+    returning t.id as "taskId", t.attempt, t.cancel_requested_at is not null as cancelled`;
+}
+
+/** The same answer without renewing: reading is cheap enough to do every second. */
+export async function checkLeases(sql: Sql, held: readonly AttemptKey[]): Promise<HeldAttempt[]> {
+  return sql<HeldAttempt[]>`
+    select t.id as "taskId", t.attempt, t.cancel_requested_at is not null as cancelled
+      from errand.tasks t
+      join unnest(${held.map(({ taskId }) => taskId)}::uuid[],
+                  ${held.map(({ attempt }) => attempt)}::int[]) as mine (id, attempt)
+        on t.id = mine.id and t.attempt = mine.attempt and t.status = 'running'`;
+}
+
+/** What an attempt came to. */
+export interface Settlement extends AttemptResult, Outputs {
+  readonly status: Exclude<AttemptStatus, 'running'>;
+  readonly failure: Failure | null;
+}
+
+/**
+ * Records how an attempt ended; undefined when it was no longer the task's running one. A command
+ * that failed, has attempts left and is not to be cancelled makes its task queued again, due after
+ * exponential back-off with full jitter, with a message that is owed.
+ */
+export async function settleAttempt(
+  sql: Sql,
+  claim: AttemptKey,
+  end: Settlement,
+): Promise<{ retry: OwedMessage | undefined } | undefined> {
+  const [row] = await sql<{ outboxId: number | null; delaySeconds: number }[]>`
+    with mine as (
+      select id, attempt,
+             ${end.status} = 'failed' and attempts_left > 1 and cancel_requested_at is null as again,
+             now() + random() * make_interval(secs => least(
+               retry_delay_seconds * 2.0 ^ (max_attempts - attempts_left),
+               ${MAX_RETRY_DELAY_SECONDS})) as retry_at
+        from errand.tasks
+       where id = ${claim.taskId} and attempt = ${claim.attempt} and status = 'running'
+         for update
+    ), task as (
+      update errand.tasks t
+         set status = case when again then 'queued' else ${end.status} end,
+             attempts_left = case when again then attempts_left - 1 else attempts_left end,
+             run_at = case when again then retry_at else run_at end,
+             nudge_at = case when again then retry_at + make_interval(secs => ${NUDGE_SECONDS})
+                             else nudge_at end,
+             lease_expires_at = null,
+             finished_at = case when again then null else now() end,
+             failure_code = case when again then null else ${end.failure?.code ?? null} end,
+             failure_message = case when again then null else ${end.failure?.message ?? null} end
+        from mine
+       where t.id = mine.id
+    ), attempt as (
+      update errand.attempts a
+         set status = ${end.status}, finished_at = now(),
+             failure_code = ${end.failure?.code ?? null},
+             failure_message = ${end.failure?.message ?? null},
+             exit_code = ${end.exitCode}, signal = ${end.signal},
+             stdout = ${end.stdout.bytes}, stdout_bytes = ${end.stdout.totalBytes},
+             stderr = ${end.stderr.bytes}, stderr_bytes = ${end.stderr.totalBytes},
+             wall_ms = ${end.wallMs}, cpu_ms = ${end.cpuMs}, max_rss_bytes = ${end.maxRssBytes}
+        from mine
+       where a.task_id = mine.id and a.number = mine.attempt
+    ), owed as (
+      insert into errand.outbox (task_id, due_at, relay_at)
+      select id, retry_at, ${relayAt(sql, sql`retry_at`)} from mine where again
+      returning id
+    )
+    select (select id from owed) as "outboxId",
+           extract(epoch from retry_at - now())::float8 as "delaySeconds"
+      from mine`;
+  if (!row) return undefined;
+  const { outboxId: id, delaySeconds } = row;
+  return { retry: id === null ? undefined : { id, taskId: claim.taskId, delaySeconds } };
+}

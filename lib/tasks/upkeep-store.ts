@@ -1,0 +1,131 @@
+import type { Sql } from '../db/connection.ts';
+import { type OwedMessage, relayAt } from './outbox.ts';
+import type { TaskId } from './task.ts';
+import { NUDGE_SECONDS } from './task-store.ts';
+
+/** How often a task runs again because its worker vanished, before it fails. */
+const MAX_RESCUES = 3;
+
+/** Attempts that their worker does not bring to an end, and the messages owed for them now. */
+export interface Abandoned {
+  readonly attempts: number;
+  readonly owed: readonly OwedMessage[];
+}
+
+/**
+ * Ends attempts whose lease ran out. Rescuers may run at once: each attempt goes to one of them.
+ * What becomes of the tasks is told at `abandon`.
+ */
+export async function abandonExpired(sql: Sql, limit: number): Promise<Abandoned> {
+  return abandon(sql, {
+    which: sql`lease_expires_at < now() order by lease_expires_at limit ${limit}`,
+    reason: 'The worker stopped before the command ended.',
+    counts: true,
+  });
+}
+
+/** Gives an attempt back whose worker shuts down. That is nobody's fault, so it does not count. */
+export async function abandonHeld(
+  sql: Sql,
+  { taskId, attempt }: { taskId: TaskId; attempt: number },
+): Promise<Abandoned> {
+  return abandon(sql, {
+    which: sql`id = ${taskId} and attempt = ${attempt}`,
+    reason: 'The worker shut down before the command ended.',
+    counts: false,
+  });
+}
+
+/**
+ * The attempts end as `worker_lost`. Their tasks are, in this order: cancelled where that was asked
+ * for; failed where the command must not start twice, or was lost too often; else queued again.
+ */
+async function abandon(
+  sql: Sql,
+  { which, reason, counts }: { which: ReturnType<Sql>; reason: string; counts: boolean },
+): Promise<Abandoned> {
+  const rows = await sql<{ taskId: TaskId; outboxId: number | null }[]>`
+    with lost as (
+      select id, attempt, lost_attempts + ${counts ? 1 : 0} as losses,
+             case when cancel_requested_at is not null then 'cancelled'
+                  when on_worker_lost = 'fail' then 'worker_lost'
+                  when lost_attempts + ${counts ? 1 : 0} > ${MAX_RESCUES} then 'attempts_exhausted'
+                  else 'queued' end as fate
+        from errand.tasks
+       where status = 'running' and ${which}
+         for update skip locked
+    ), ended as (
+      update errand.attempts a
+         set status = 'failed', finished_at = now(), failure_code = 'worker_lost',
+             failure_message = ${reason}
+        from lost
+       where a.task_id = lost.id and a.number = lost.attempt
+    ), tasks as (
+      update errand.tasks t
+         set status = case when fate in ('cancelled', 'queued') then fate else 'failed' end,
+             lost_attempts = losses, lease_expires_at = null,
+             nudge_at = now() + make_interval(secs => ${NUDGE_SECONDS}),
+             finished_at = case when fate = 'queued' then null else now() end,
+             failure_code = case when fate in ('cancelled', 'queued') then null else fate end,
+             failure_message = case fate
+               when 'worker_lost' then ${reason}
+               when 'attempts_exhausted' then 'Its worker stopped ' || losses || ' times.' end
+        from lost
+       where t.id = lost.id
+    ), owed as (
+      insert into errand.outbox (task_id, due_at, relay_at)
+      select id, now(), ${relayAt(sql, sql`now()`)} from lost where fate = 'queued'
+      returning id, task_id
+    )
+    select lost.id as "taskId", owed.id as "outboxId"
+      from lost left join owed on owed.task_id = lost.id`;
+  return {
+    attempts: rows.length,
+    owed: rows.flatMap(({ taskId, outboxId: id }) =>
+      id === null ? [] : [{ id, taskId, delaySeconds: 0 }],
+    ),
+  };
+}
+
+/** How many tasks are due and wait for a worker, and how many messages are owed for tasks at all. */
+export async function countWaiting(sql: Sql): Promise<{ due: number; owed: number }> {
+  const [counts] = await sql<[{ due: number; owed: number }]>`
+    select (select count(*) from errand.tasks where status = 'queued' and run_at <= now()) as due,
+           (select count(*) from errand.outbox) as owed`;
+  return counts;
+}
+
+/**
+ * Owes a message again for tasks that have waited long, the oldest first. Each is left alone for as
+ * long as it has waited already, so that a task that simply waits its turn gets few duplicates.
+ */
+export async function oweForgotten(sql: Sql, limit: number): Promise<OwedMessage[]> {
+  return sql<OwedMessage[]>`
+    with forgotten as (
+      update errand.tasks t
+         set nudge_at = now() + greatest(now() - run_at, make_interval(secs => ${NUDGE_SECONDS}))
+       where status = 'queued' and id in (
+               select id from errand.tasks t
+                where status = 'queued' and nudge_at < now()
+                  and not exists (select from errand.outbox where task_id = t.id)
+                order by nudge_at
+                limit ${limit}
+                  for update skip locked)
+      returning id
+    )
+    insert into errand.outbox (task_id, due_at, relay_at)
+    select id, now(), ${relayAt(sql, sql`now()`)} from forgotten
+    returning id, task_id as "taskId", 0 as "delaySeconds"`;
+}
+
+/** Deletes tasks that ended long ago, with their attempts; returns how many. */
+export async function deleteEnded(sql: Sql, days: number, limit: number): Promise<number> {
+  const deleted = await sql`
+    delete from errand.tasks
+     where id in (select id from errand.tasks
+                   where finished_at < now() - make_interval(days => ${days})
+                   order by finished_at
+                   limit ${limit}
+                     for update skip locked)`;
+  return deleted.count;
+}
