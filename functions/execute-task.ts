@@ -11,14 +11,13 @@ const SETTLE_MARGIN_MS = 10_000;
  * @throws SandboxError when commands cannot be isolated here
  */
 export const handler: SQSHandler = async (event, context) => {
-  const { executeTask } = await openWorker();
-  const deadline = AbortSignal.timeout(
-    Math.max(0, context.getRemainingTimeInMillis() - SETTLE_MARGIN_MS),
-  );
+  const { executeTask, shutdown } = await openWorker();
+  const remainingMs = context.getRemainingTimeInMillis() - SETTLE_MARGIN_MS;
+  const giveUp = AbortSignal.any([shutdown, AbortSignal.timeout(Math.max(0, remainingMs))]);
   return deliverBatch(
     event,
     async ({ taskId }) => {
-      const execution = await executeTask(taskId, deadline);
+      const execution = await executeTask(taskId, giveUp);
       logger.info({ taskId, execution }, 'execute-task');
     },
     logger,

@@ -6,6 +6,7 @@ import { once } from './once.ts';
 import { openSqsQueue } from './queue/sqs.ts';
 import type { DeadLetter, TaskQueue } from './queue/task-queue.ts';
 import { openSandbox } from './sandbox/open-sandbox.ts';
+import { shutdownSignal } from './shutdown.ts';
 import { type CancelTask, makeCancelTask } from './tasks/cancel-task.ts';
 import { type CreateTask, makeCreateTask } from './tasks/create-task.ts';
 import { type DeleteEndedTasks, makeDeleteEndedTasks } from './tasks/delete-ended-tasks.ts';
@@ -59,14 +60,23 @@ export const api = {
   }),
 };
 
+export interface Worker {
+  readonly executeTask: ExecuteTask;
+  /** Fires when running commands are to be given up, because this process ends. */
+  readonly shutdown: AbortSignal;
+}
+
 /** What the worker uses. Opening it probes the sandbox. @throws SandboxError */
-export const openWorker = once(async (): Promise<{ executeTask: ExecuteTask }> => {
+export const openWorker = once(async (): Promise<Worker> => {
   const { worker } = await config();
   const { sql, queue } = await connections();
   const sandbox = await openSandbox(worker.sandbox);
   logger.info({ tier: sandbox.tier }, 'the sandbox holds');
-  const { leaseSeconds } = worker;
-  return { executeTask: makeExecuteTask({ sql, queue, sandbox, leaseSeconds, logger }) };
+  const { leaseSeconds, shutdownGraceMs } = worker;
+  return {
+    executeTask: makeExecuteTask({ sql, queue, sandbox, leaseSeconds, logger }),
+    shutdown: shutdownSignal(shutdownGraceMs),
+  };
 });
 
 /** What the scheduled functions use. */

@@ -19,6 +19,7 @@ const Environment = z
 
     SANDBOX: z.enum(['auto', 'namespaces', 'unsafe-none']).default('auto'),
     LEASE_SECONDS: wholeNumber(2, 3600).default(30),
+    SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(1),
     RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
   })
   .transform((env) => ({
@@ -33,7 +34,11 @@ const Environment = z
       endpoint: env.SQS_ENDPOINT,
       region: env.AWS_REGION,
     },
-    worker: { sandbox: env.SANDBOX, leaseSeconds: env.LEASE_SECONDS },
+    worker: {
+      sandbox: env.SANDBOX,
+      leaseSeconds: env.LEASE_SECONDS,
+      shutdownGraceMs: env.SHUTDOWN_GRACE_SECONDS * 1000,
+    },
     retentionDays: env.RETENTION_DAYS,
   }));
 
