@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { encodeRequest, endingOf, makeFrameReader, usageOf } from './launcher-protocol.ts';
+import type {
+  CapturedOutput,
+  Command,
+  Limits,
+  Outcome,
+  OutputChunk,
+  Sandbox,
+  SandboxTier,
+} from './sandbox.ts';
+import { SandboxError } from './sandbox.ts';
+
+export interface LauncherOptions {
+  /** Path of the launcher binary for this machine. */
+  readonly binary: string;
+  readonly tier: SandboxTier;
+  /** Sandboxes kept prepared, so that a command finds one ready. */
+  readonly pool: number;
+  /** Host paths that commands may read besides /usr. */
+  readonly readOnlyPaths?: readonly string[];
+  /** As root: the first uid that commands run as. */
+  readonly uid?: number;
+}
+
+interface Server {
+  readonly socketPath: string;
+  readonly folder: string;
+  readonly process: ChildProcess;
+  /** Resolves with the reason when the server has ended. */
+  readonly ended: Promise<string>;
+}
+
+/** How long a cancelled command may take to be dead and reported. */
+const abortPatienceMs = 10_000;
+
+/** Runs commands in sandboxes that the native launcher keeps prepared: no spawn per command. */
+export function makeLauncherSandbox(options: LauncherOptions): Sandbox {
+  let starting: Promise<Server> | undefined;
+
+  /** The running server; a new one when it has died, since no command may wait for ever. */
+  const server = () => {
+    if (starting === undefined) {
+      const attempt = startServer(options);
+      starting = attempt;
+      const forget = () => {
+        if (starting === attempt) starting = undefined;
+      };
+      attempt.then(({ ended }) => ended.then(forget), forget);
+    }
+    return starting;
+  };
+
+  return {
+    tier: options.tier,
+    async run(command, limits, onOutput, signal) {
+      const { socketPath } = await server();
+      return converse(socketPath, { command, limits, onOutput, signal });
+    },
+    async close() {
+      const running = await starting?.catch(() => undefined);
+      starting = undefined;
+      if (running !== undefined) await stopServer(running);
+    },
+  };
+}
+
+async function startServer(options: LauncherOptions): Promise<Server> {
+  const folder = await mkdtemp(join(tmpdir(), 'errand-sandbox-'));
+  const socketPath = join(folder, 'socket');
+  const process = spawn(options.binary, serveArguments(options, folder, socketPath), {
+    cwd: '/',
+    env: {},
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let complaints = '';
+  process.stderr.on('data', (bytes: Buffer) => {
+    complaints = (complaints + bytes.toString()).slice(-2_000);
+  });
+  process.stdin.on('error', () => {}); // it died first: `ended` tells
+  const ended = new Promise<string>((resolve) => {
+    process.once('error', (error) => resolve(error.message));
+    process.once('close', () => resolve(complaints.trim() || 'it said nothing'));
+  });
+  const cleaned = ended.finally(() => rm(folder, { recursive: true, force: true }));
+  const ready = once(process.stdout, 'data').then(() => undefined);
+  const reason = await Promise.race([ready, ended]);
+  if (reason !== undefined) {
+    throw new SandboxError(`The sandbox launcher could not start: ${reason}`);
+  }
+  return { socketPath, folder, process, ended: cleaned };
+}
+
+function serveArguments(options: LauncherOptions, folder: string, socketPath: string): string[] {
+  const scratch = options.tier === 'namespaces' ? [] : ['--scratch', folder];
+  const uid = options.uid === undefined ? [] : ['--uid', String(options.uid)];
+  const readOnly = (options.readOnlyPaths ?? []).flatMap((path) => ['--read-only', path]);
+  const pool = ['--tier', options.tier, '--pool', String(options.pool)];
+  return ['serve', '--socket', socketPath, ...pool, ...scratch, ...uid, ...readOnly];
+}
+
+/** The server ends with its stdin, and everything it started ends with it. */
+async function stopServer(server: Server): Promise<void> {
+  server.process.stdin?.end();
+  await server.ended;
+}
+
+interface Run {
+  readonly command: Command;
+  readonly limits: Limits;
+  readonly onOutput: (chunk: OutputChunk) => void;
+  readonly signal: AbortSignal;
+}
+
+function converse(socketPath: string, run: Run): Promise<Outcome> {
+  const { command, limits, onOutput, signal } = run;
+  const request = encodeRequest(command, limits);
+  const kept = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+
+  return new Promise((resolve, reject) => {
+    const socket = connect(socketPath);
+    let patience: NodeJS.Timeout | undefined;
+    // Half a close: the launcher kills the tree, and its report still comes back.
+    const abort = () => {
+      socket.end();
+      patience = setTimeout(() => socket.destroy(), abortPatienceMs);
+    };
+    const finish = (settle: () => void) => {
+      clearTimeout(patience);
+      signal.removeEventListener('abort', abort);
+      socket.destroy();
+      settle();
+    };
+    const readFrames = makeFrameReader((frame) => {
+      if (frame.kind === 'output') {
+        kept[frame.stream].push(frame.bytes);
+        onOutput({ stream: frame.stream, bytes: frame.bytes });
+        return;
+      }
+      const { report } = frame;
+      const ending = endingOf(report, limits);
+      const stdout = captured(kept.stdout, report.stdout.total);
+      const stderr = captured(kept.stderr, report.stderr.total);
+      finish(() => resolve({ ending, stdout, stderr, usage: usageOf(report) }));
+    });
+    socket.on('data', (bytes) => {
+      try {
+        readFrames(bytes);
+      } catch (error) {
+        finish(() => reject(error));
+      }
+    });
+    socket.once('error', (cause) => {
+      finish(() => reject(new SandboxError('The sandbox launcher was lost', { cause })));
+    });
+    socket.once('close', () => {
+      finish(() => reject(new SandboxError('The sandbox launcher gave no report')));
+    });
+    socket.write(request);
+    if (command.stdin.byteLength > 0) socket.write(command.stdin);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+}
+
+function captured(chunks: readonly Buffer[], totalBytes: number): CapturedOutput {
+  const bytes = Buffer.concat(chunks);
+  return { bytes, totalBytes, truncated: totalBytes > bytes.length };
+}

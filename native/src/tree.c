@@ -1,0 +1,188 @@
+/*
+ * The processes of one command: counting, signalling, reaping. In the namespaces tier the kernel
+ * knows them: all of the process namespace whose process 1 we are. In the others they are our
+ * descendants; as subreaper we become the parent of every orphan among them, so none gets away.
+ */
+#include "launcher.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MAX_PROCESSES = 8192 };
+static struct process {
+  pid_t pid, parent;
+  bool ours;
+} processes[MAX_PROCESSES];
+
+/* Reads a small /proc file; empty when the process has gone. */
+static const char *slurp(int proc_fd, const char *path) {
+  static char text[4096];
+  int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+  ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+  if (fd >= 0) close(fd);
+  text[length > 0 ? length : 0] = 0;
+  return text;
+}
+
+static pid_t parent_of(int proc_fd, pid_t pid) {
+  char path[32];
+  snprintf(path, sizeof path, "%d/stat", pid);
+  const char *text = strrchr(slurp(proc_fd, path), ')'); /* a name may hold anything, even ')' */
+  int parent = 0;
+  return text && sscanf(text, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* Lists the command's processes in processes[0..n). */
+static unsigned list_tree(const struct sandbox *sandbox) {
+  bool alone = sandbox->config->tier == TIER_NAMESPACES;
+  unsigned count = 0, ours = 0;
+  int fd = sandbox->proc_fd < 0 ? -1 : openat(sandbox->proc_fd, ".", O_RDONLY | O_CLOEXEC);
+  DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+  if (!dir) return 0;
+  for (struct dirent *entry; count < MAX_PROCESSES && (entry = readdir(dir));) {
+    pid_t pid = atoi(entry->d_name);
+    if (pid <= 1) continue;
+    pid_t parent = alone ? 1 : parent_of(sandbox->proc_fd, pid);
+    processes[count++] = (struct process){pid, parent, alone};
+  }
+  closedir(dir);
+  if (alone) return count;
+  pid_t self = getpid();
+  for (bool more = true; more;) { /* a parent may be listed after its child */
+    more = false;
+    for (unsigned i = 0; i < count; i++) {
+      if (processes[i].ours) continue;
+      bool descends = processes[i].parent == self;
+      for (unsigned j = 0; !descends && j < count; j++)
+        descends = processes[j].ours && processes[j].pid == processes[i].parent;
+      if (descends) more = processes[i].ours = true;
+    }
+  }
+  for (unsigned i = 0; i < count; i++)
+    if (processes[i].ours) processes[ours++] = processes[i];
+  return ours;
+}
+
+static uint64_t kilobytes(const char *text, const char *name) {
+  const char *line = strstr(text, name);
+  return line ? strtoull(line + strlen(name), NULL, 10) * 1024 : 0;
+}
+
+/*
+ * Resident memory, swapped memory and page tables. The plain sum counts a page once for each
+ * process that shares it; `proportional` divides it among them, and costs far more.
+ */
+struct tree_memory tree_memory(const struct sandbox *sandbox, bool proportional) {
+  struct tree_memory sum = {0, list_tree(sandbox)};
+  for (unsigned i = 0; i < sum.processes; i++) {
+    char path[48];
+    snprintf(path, sizeof path, "%d/status", processes[i].pid);
+    const char *status = slurp(sandbox->proc_fd, path);
+    uint64_t resident = kilobytes(status, "VmRSS:");
+    sum.bytes += kilobytes(status, "VmPTE:") + kilobytes(status, "VmSwap:");
+    if (proportional) {
+      snprintf(path, sizeof path, "%d/smaps_rollup", processes[i].pid);
+      const char *rollup = slurp(sandbox->proc_fd, path);
+      if (*rollup) resident = kilobytes(rollup, "\nPss:");
+    }
+    sum.bytes += resident;
+  }
+  return sum;
+}
+
+void signal_tree(const struct sandbox *sandbox, int signal) {
+  if (sandbox->config->tier == TIER_NAMESPACES) {
+    kill(-1, signal); /* all of the namespace but ourselves, in one step of the kernel's */
+    return;
+  }
+  unsigned count = list_tree(sandbox);
+  for (unsigned i = 0; i < count; i++) kill(processes[i].pid, signal);
+}
+
+/* Returns when no process of the command is left, having killed them all. */
+void reap_all(const struct sandbox *sandbox) {
+  bool alone = sandbox->config->tier == TIER_NAMESPACES;
+  for (;;) {
+    signal_tree(sandbox, SIGKILL);
+    pid_t pid;
+    do pid = waitpid(-1, NULL, alone ? 0 : WNOHANG);
+    while (pid > 0 || (pid < 0 && errno == EINTR));
+    if (pid < 0) return; /* ECHILD: as init or subreaper, no child means no descendant */
+    usleep(500);
+  }
+}
+
+/* Kills what has become our child without being one of `known`, and all that it leaves to us. */
+void kill_strays(const pid_t *known, unsigned count) {
+  pid_t self = getpid();
+  for (bool found = true; found;) {
+    found = false;
+    DIR *dir = opendir("/proc");
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+      pid_t pid = atoi(entry->d_name);
+      bool stray = pid > 1 && parent_of(dirfd(dir), pid) == self;
+      for (unsigned i = 0; i < count; i++) stray &= known[i] != pid;
+      if (!stray || kill(pid, SIGKILL)) continue;
+      waitpid(pid, NULL, 0);
+      found = true;
+    }
+    if (dir) closedir(dir);
+  }
+}
+
+unsigned tasks_of_uid(int proc_fd, uid_t uid) {
+  unsigned tasks = 0;
+  int fd = proc_fd < 0 ? -1 : openat(proc_fd, ".", O_RDONLY | O_CLOEXEC);
+  DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+  for (struct dirent *entry; dir && (entry = readdir(dir));) {
+    char path[64];
+    if (atoi(entry->d_name) <= 0) continue;
+    snprintf(path, sizeof path, "%d/status", atoi(entry->d_name));
+    const char *status = slurp(proc_fd, path), *line = strstr(status, "\nUid:");
+    if (!line || strtoul(line + 5, NULL, 10) != uid) continue;
+    line = strstr(status, "\nThreads:");
+    tasks += line ? (unsigned)strtoul(line + 9, NULL, 10) : 1;
+  }
+  if (dir) closedir(dir);
+  return tasks;
+}
+
+/* ---- the scratch folder of the tiers without a tmpfs; links are never followed ---- */
+
+bool remove_tree(int dir_fd, const char *name) {
+  if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT) return true;
+  int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 && errno == EACCES && fchmodat(dir_fd, name, 0700, 0) == 0)
+    fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return false;
+  fchmod(fd, 0700); /* a command can take write permission away from its own folder */
+  DIR *dir = fdopendir(fd);
+  if (!dir) return close(fd), false;
+  for (struct dirent *entry; (entry = readdir(dir));)
+    if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) remove_tree(fd, entry->d_name);
+  closedir(dir);
+  return unlinkat(dir_fd, name, AT_REMOVEDIR) == 0;
+}
+
+uint64_t disk_usage(int dir_fd, const char *name, unsigned depth) {
+  uint64_t bytes = 0;
+  int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+  for (struct dirent *entry; dir && (entry = readdir(dir));) {
+    struct stat info;
+    if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+    if (fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW)) continue;
+    bytes += (uint64_t)info.st_blocks * 512 + 256;
+    if (S_ISDIR(info.st_mode) && depth < 32) bytes += disk_usage(fd, entry->d_name, depth + 1);
+  }
+  if (dir) closedir(dir);
+  return bytes;
+}
