@@ -1,0 +1,158 @@
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { parseLogLevel } from '../lib/config/config.ts';
+import { type Logger, makeLogger } from '../lib/observability/logger.ts';
+import {
+  type Lookup,
+  pseudoParameters,
+  resolveIntrinsics,
+  type Template,
+} from './cloudformation.ts';
+import { type MappingEvent, startEventSourceMapping } from './event-source-mapping.ts';
+import { enabledEvents, type FunctionDefinition, isRecord, readSqsEvent } from './event-sources.ts';
+import { type Invoke, type LambdaAddress, lambdaEndpoint } from './lambda-endpoint.ts';
+import { ensureQueues, queueLookup } from './queues.ts';
+import { startSchedule } from './schedule.ts';
+
+/** AWS's schedules count in minutes; locally a rescue or a relay should be seen at once. */
+const SCHEDULE_EVERY_MS = 1000;
+/** Lambda's own default. */
+const FUNCTION_TIMEOUT_SECONDS = 6;
+/** Short, because an emulator goes on waiting for a client that died: see `EventSource`. */
+const WAIT_TIME_SECONDS = 1;
+
+/** serverless.yml, as far as the events need it. */
+export interface Service {
+  readonly service: string;
+  readonly provider: {
+    readonly region: string;
+    readonly stage: string;
+    readonly timeout?: number;
+    environment?: Record<string, unknown>;
+  };
+  readonly functions: Readonly<Record<string, FunctionDefinition>>;
+  readonly resources?: { readonly Resources?: Template };
+}
+
+export interface LocalEvents {
+  /** The provider's environment with its references to queues resolved. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Begins to poll and to run the schedules. Functions must be invocable. */
+  start(address: LambdaAddress): Promise<void>;
+  stop(graceMs: number): Promise<void>;
+}
+
+/**
+ * Makes the queues and writes their URLs where the service's environments refer to them. Takes the
+ * schedules out of the service: serverless-offline would run them as well, in AWS's minutes.
+ * @throws when there is no emulator to talk to: this must never touch queues on AWS.
+ */
+export async function prepareLocalEvents(
+  service: Service,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<LocalEvents> {
+  const { region, stage } = service.provider;
+  const endpoint = env.SQS_ENDPOINT;
+  if (!endpoint) {
+    throw new Error('SQS_ENDPOINT is not set. `npm start` starts an emulator and sets it.');
+  }
+  const sqs = new SQSClient({ region, endpoint, maxAttempts: 1 });
+  const pseudo = pseudoParameters(region, `${service.service}-${stage}`);
+  const makeQueues = () => ensureQueues(sqs, service.resources?.Resources ?? {}, pseudo);
+  const queues = await makeQueues();
+
+  const lookup = queueLookup(queues, pseudo);
+  resolveEnvironment(service.provider, lookup);
+  const schedules = new Map<FunctionDefinition, unknown[]>();
+  for (const definition of Object.values(service.functions)) {
+    resolveEnvironment(definition, lookup);
+    schedules.set(definition, enabledEvents(definition, 'schedule'));
+    definition.events = definition.events.filter((event) => !('schedule' in event));
+  }
+
+  const logger = makeLogger(parseLogLevel(env));
+  const running: { stop(graceMs: number): Promise<void> }[] = [];
+  return {
+    environment: textsOnly(service.provider.environment ?? {}),
+
+    async start(address) {
+      const { invoke } = lambdaEndpoint(address);
+      for (const [key, definition] of Object.entries(service.functions)) {
+        const call = invoker(invoke, definition, service.provider.timeout);
+        for (const event of enabledEvents(definition, 'sqs')) {
+          const source = {
+            ...readSqsEvent(key, event, queues),
+            region,
+            waitTimeSeconds: WAIT_TIME_SECONDS,
+          };
+          const report = reportMapping(logger, key);
+          running.push(
+            startEventSourceMapping(source, { sqs, invoke: call, repair: makeQueues, report }),
+          );
+        }
+        for (const event of schedules.get(definition) ?? []) {
+          const input = isRecord(event) ? event.input : undefined;
+          const report = reportSchedule(logger, key);
+          running.push(
+            startSchedule({ everyMs: SCHEDULE_EVERY_MS, region, input, invoke: call, report }),
+          );
+        }
+      }
+    },
+
+    async stop(graceMs) {
+      await Promise.all(running.map((source) => source.stop(graceMs)));
+    },
+  };
+}
+
+/** Invokes one function, with its own time-out: past it, AWS counts the invocation as failed. */
+function invoker(invoke: Invoke, definition: FunctionDefinition, providerTimeout?: number) {
+  const seconds = definition.timeout ?? providerTimeout ?? FUNCTION_TIMEOUT_SECONDS;
+  return (event: unknown) => invoke(definition.name, event, seconds * 1000);
+}
+
+function resolveEnvironment(owner: { environment?: Record<string, unknown> }, lookup: Lookup) {
+  if (owner.environment === undefined) return;
+  owner.environment = resolveIntrinsics(owner.environment, lookup) as Record<string, unknown>;
+}
+
+function textsOnly(environment: Record<string, unknown>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => {
+      return typeof entry[1] === 'string';
+    }),
+  );
+}
+
+function reportMapping(logger: Logger, functionKey: string) {
+  const log = logger.child({ function: functionKey });
+  return (event: MappingEvent) => {
+    switch (event.kind) {
+      case 'queue unreachable':
+        log.warn({ cause: String(event.cause) }, 'the queue does not answer; trying again');
+        break;
+      case 'queue reachable again':
+        log.info('the queue answers again');
+        break;
+      case 'batch failed':
+        log.warn(
+          { messageIds: event.messageIds, reason: event.reason },
+          'the batch failed; its messages return after the visibility timeout',
+        );
+        break;
+      case 'delete gave up':
+        log.warn(
+          { messages: event.messages, cause: String(event.cause) },
+          'handled messages could not be deleted; they will be delivered again',
+        );
+    }
+  };
+}
+
+function reportSchedule(logger: Logger, functionKey: string) {
+  const log = logger.child({ function: functionKey });
+  return (failure: string | undefined) => {
+    if (failure === undefined) log.info('the schedule works again');
+    else log.warn({ reason: failure }, 'the scheduled invocation failed; it is tried every second');
+  };
+}

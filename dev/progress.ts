@@ -1,0 +1,71 @@
+import { formatLogLine } from './log-line.ts';
+import type { PartEvent } from './supervisor.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Tells on the terminal what the parts of the stack go through. */
+export interface Progress {
+  part(name: string, event: PartEvent): void;
+  /** Runs a step and tells how long it took; its answer is the detail. */
+  step(name: string, run: () => Promise<string>): Promise<void>;
+  done(name: string, detail: string): void;
+  missing(name: string, advice: string): void;
+  note(message: string): void;
+  /** From here on, parts end because they are asked to, and only their own output is shown. */
+  stopping(): void;
+}
+
+export function openProgress(terminal: Terminal): Progress {
+  const startedAt = performance.now();
+  let stopping = false;
+
+  // What is no log line of ours is chatter (a table of routes, a second copy of an error with its
+  // stack); it is kept, and shown when the part that wrote it crashes.
+  function showLine(line: string) {
+    const text = formatLogLine(line, terminal.paint);
+    if (text !== undefined) terminal.line(`  ${text}`);
+  }
+
+  return {
+    part(name, event) {
+      if (event.kind === 'line') showLine(event.line);
+      else if (!stopping) tell(terminal, name, event);
+    },
+    async step(name, run) {
+      const before = performance.now();
+      const detail = await run();
+      terminal.part(name, 'ready', performance.now() - before, detail);
+    },
+    done: (name, detail) => terminal.part(name, 'ready', performance.now() - startedAt, detail),
+    missing: (name, advice) => terminal.part(name, 'missing', undefined, advice),
+    note: (message) => terminal.line(`  ${message}`),
+    stopping() {
+      stopping = true;
+    },
+  };
+}
+
+function tell(terminal: Terminal, name: string, event: Exclude<PartEvent, { kind: 'line' }>): void {
+  switch (event.kind) {
+    case 'ready':
+      terminal.part(name, 'ready', event.tookMs, event.detail);
+      break;
+    case 'crashed':
+      terminal.part(
+        name,
+        'restarts',
+        undefined,
+        `${event.how}; starting it again in ${event.restartInMs / 1000} s`,
+      );
+      showLastLines(terminal, event.lastLines);
+      break;
+    case 'gave up':
+      terminal.part(name, 'failed', undefined, event.how);
+      showLastLines(terminal, event.lastLines);
+  }
+}
+
+function showLastLines(terminal: Terminal, lines: readonly string[]): void {
+  if (lines.length === 0) return;
+  const shown = lines.map((line) => formatLogLine(line, terminal.paint) ?? line);
+  terminal.block('Its last lines', shown.join('\n'));
+}

@@ -1,0 +1,57 @@
+import { dependenciesReady, exitWithParent, tellStarter } from './ipc.ts';
+import type { LambdaAddress } from './lambda-endpoint.ts';
+import type { LocalEvents, Service } from './local-events.ts';
+
+/** For running commands when we are asked to stop. `npm start` kills what takes longer. */
+const STOP_GRACE_MS = 2000;
+
+/** The part of the framework's API that this plugin uses. */
+interface Serverless {
+  readonly service: Service & {
+    readonly custom?: { readonly 'serverless-offline'?: Readonly<Record<string, unknown>> };
+  };
+}
+
+/**
+ * What AWS does around the functions and serverless-offline leaves out: makes the queues of
+ * `resources`, maps them to their functions, and runs the schedules. Idle in every command but
+ * `serverless offline start`, so it imports nothing heavy before.
+ */
+export default class LocalEventsPlugin {
+  readonly hooks = {
+    'before:offline:start:init': () => this.#prepare(),
+    'after:offline:start:init': () => this.#start(),
+    'before:offline:start:end': () => this.#events?.stop(STOP_GRACE_MS),
+  };
+
+  readonly #service: Serverless['service'];
+  readonly #options: Readonly<Record<string, string>>;
+  #events: LocalEvents | undefined;
+
+  constructor(serverless: Serverless, options: Readonly<Record<string, string>>) {
+    this.#service = serverless.service;
+    this.#options = options;
+  }
+
+  /** Before the functions are loaded, because their environment names the queues. */
+  async #prepare(): Promise<void> {
+    exitWithParent();
+    const { prepareLocalEvents } = await import('./local-events.ts');
+    await dependenciesReady();
+    this.#events = await prepareLocalEvents(this.#service, process.env);
+  }
+
+  /** Functions can be invoked now. */
+  async #start(): Promise<void> {
+    await this.#events?.start(this.#lambdaAddress());
+    tellStarter({ kind: 'serving', environment: this.#events?.environment ?? {} });
+  }
+
+  /** As serverless-offline finds it: the command line first, then `custom`, then its defaults. */
+  #lambdaAddress(): LambdaAddress {
+    const options = { ...this.#service.custom?.['serverless-offline'], ...this.#options };
+    const port = String(options.lambdaPort ?? 3002);
+    if (port.includes('/')) return { socketPath: port };
+    return { host: String(options.host ?? 'localhost'), port: Number(port) };
+  }
+}

@@ -1,0 +1,53 @@
+import { whyTaken } from './ports.ts';
+import { Refusal } from './refusal.ts';
+
+/** What a user can set for `npm start`, from environment variables. */
+export interface Settings {
+  readonly host: string;
+  readonly port: number;
+  /** Undefined: the embedded server. */
+  readonly databaseUrl: string | undefined;
+  /** Undefined: our own emulator. */
+  readonly sqsEndpoint: string | undefined;
+  readonly region: string;
+}
+
+/** @throws Refusal that names the variable and shows a right value. */
+export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+  const port = Number(env.PORT || 3500);
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    throw new Refusal(`PORT is ${env.PORT}, which is no port.`, 'For example: PORT=3501 npm start');
+  }
+  return {
+    host: env.HOST || '127.0.0.1',
+    port,
+    databaseUrl: env.DATABASE_URL || undefined,
+    sqsEndpoint: env.SQS_ENDPOINT || undefined,
+    region: env.AWS_REGION || 'us-east-1',
+  };
+}
+
+/** The address for people and their `curl`. */
+export function publicUrl({ host, port }: Settings): string {
+  const everywhere = ['127.0.0.1', '::1', '0.0.0.0', '::'];
+  const name = everywhere.includes(host) ? 'localhost' : host;
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+}
+
+/** @throws Refusal when another program has the port, before anything is started. */
+export async function refuseTakenPort({ host, port }: Settings): Promise<void> {
+  const reason = await whyTaken(host, port);
+  if (reason === 'EADDRINUSE') throw taken(`Port ${port} is taken by another program.`, port);
+  if (reason === 'EACCES') throw taken(`Port ${port} needs more rights than you have.`, port);
+  if (reason !== undefined) {
+    throw new Refusal(`Cannot listen on ${host}:${port} (${reason}).`, 'Set HOST and PORT.');
+  }
+  // `localhost` is ::1 first: a server there would get the requests that are meant for us.
+  if (host === '127.0.0.1' && (await whyTaken('::1', port)) === 'EADDRINUSE') {
+    throw taken(`Another program listens on [::1]:${port}, where http://localhost leads.`, port);
+  }
+}
+
+function taken(message: string, port: number): Refusal {
+  return new Refusal(message, `Take another port: PORT=${port + 1} npm start`);
+}

@@ -1,0 +1,145 @@
+import { emulatorEndpoint, emulatorPart } from './emulator.ts';
+import { functionsPart } from './functions.ts';
+import type { Serving } from './ipc.ts';
+import type { LocalState } from './local-state.ts';
+import { migrateDatabase } from './migrations.ts';
+import { freePort } from './ports.ts';
+import { databaseUrl, postgresPart, rotateLog } from './postgres.ts';
+import { findPostgresAccount } from './postgres-account.ts';
+import { findPostgresPrograms, prepareCluster } from './postgres-cluster.ts';
+import type { Progress } from './progress.ts';
+import type { RunningRecorder } from './running-record.ts';
+import type { Settings } from './settings.ts';
+import { type Part, type Supervised, supervise } from './supervisor.ts';
+import { ensureBubblewrap } from './system-packages.ts';
+
+export interface StackOptions {
+  readonly project: string;
+  readonly settings: Settings;
+  readonly state: LocalState;
+  readonly recorder: RunningRecorder;
+  readonly progress: Progress;
+}
+
+export interface Stack {
+  /** Resolves when requests are served; rejects when that will not happen. */
+  readonly ready: Promise<void>;
+  /** Resolves with the name of a part that keeps crashing: the stack is of no use without it. */
+  readonly gaveUp: Promise<string>;
+  /** Stops the parts in the order in which they need each other. */
+  stop(): Promise<void>;
+  /** Kills what still runs. */
+  kill(): void;
+}
+
+/** First what makes work, last what it needs. */
+const STOP_ORDER = ['functions', 'queue', 'postgres'];
+
+/** Brings up Postgres, the queue and the functions, and keeps them running. */
+export function startStack(options: StackOptions): Stack {
+  const { recorder, progress } = options;
+  const parts = new Map<string, Supervised>();
+  const gaveUp = Promise.withResolvers<string>();
+  let stopping = false;
+
+  async function run(part: Part): Promise<void> {
+    if (stopping) throw new Error(`${part.name} is not started any more`);
+    const supervised = supervise(part, (event) => {
+      if (event.kind === 'launched') recorder.add(part.name, event.pid, part.stopSignal);
+      if (event.kind === 'gave up') gaveUp.resolve(part.name);
+      progress.part(part.name, event);
+    });
+    parts.set(part.name, supervised);
+    await supervised.ready;
+  }
+
+  return {
+    ready: bringUp(options, run),
+    gaveUp: gaveUp.promise,
+    async stop() {
+      stopping = true;
+      for (const name of STOP_ORDER) await parts.get(name)?.stop();
+    },
+    kill() {
+      stopping = true;
+      for (const part of parts.values()) part.kill();
+    },
+  };
+}
+
+type Run = (part: Part) => Promise<void>;
+
+/** Everything at once: what needs another part waits for that part alone. */
+async function bringUp(options: StackOptions, run: Run): Promise<void> {
+  const { project, settings, state, progress } = options;
+  const ports = await choosePorts(state);
+  const password = state.secret('postgres-password');
+  const environment = {
+    ...credentials(settings),
+    DATABASE_URL: settings.databaseUrl ?? databaseUrl({ port: ports.postgres, password }),
+    SQS_ENDPOINT: settings.sqsEndpoint ?? emulatorEndpoint(ports.queue),
+    AWS_REGION: settings.region,
+  };
+
+  const database = (async () => {
+    if (settings.databaseUrl === undefined)
+      await runPostgres(options, run, ports.postgres, password);
+    await progress.step('migrations', () => migrateDatabase(project, environment.DATABASE_URL));
+  })();
+  const queue =
+    settings.sqsEndpoint === undefined ? run(emulatorPart(state, ports.queue)) : undefined;
+  const dependencies = Promise.all([database, queue, checkSandbox(progress)]);
+
+  // For scripts that use the running stack: `node --env-file=.errand/env scripts/...`.
+  const onServing = (serving: Serving) =>
+    state.write('env', environmentFile({ ...environment, ...serving.environment }));
+  const { host, port } = settings;
+  const functions = run(
+    functionsPart({ project, state, host, port, environment, dependencies, onServing }),
+  );
+  await Promise.all([dependencies, functions]);
+}
+
+async function runPostgres(
+  { project, state, progress }: StackOptions,
+  run: Run,
+  port: number,
+  password: string,
+): Promise<void> {
+  const programs = await findPostgresPrograms();
+  const account = await findPostgresAccount(programs.postgres, project);
+  const dataDirectory = await prepareCluster({ state, programs, account, password, progress });
+  await rotateLog(state);
+  await run(postgresPart({ state, programs, account, dataDirectory, port, password }));
+}
+
+async function checkSandbox(progress: Progress): Promise<void> {
+  const bubblewrap = await ensureBubblewrap((message) => progress.note(message));
+  if (bubblewrap.kind === 'missing') progress.missing('sandbox', bubblewrap.advice);
+  else progress.done('sandbox', bubblewrap.version);
+}
+
+/** The ports of the last start, as long as they are free: tools that were pointed at them stay right. */
+async function choosePorts(state: LocalState): Promise<{ postgres: number; queue: number }> {
+  const last = state.read<{ postgres?: number; queue?: number }>('ports.json');
+  const ports = { postgres: await freePort(last?.postgres), queue: await freePort(last?.queue) };
+  state.write('ports.json', ports);
+  return ports;
+}
+
+/**
+ * For an emulator anything goes, and real credentials have no business in a process that runs
+ * commands. An emulator that the user brought may check them, so theirs are left alone then.
+ */
+function credentials({ sqsEndpoint }: Settings): Record<string, string | undefined> {
+  const dummies = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
+  if (sqsEndpoint !== undefined) return process.env.AWS_ACCESS_KEY_ID ? {} : dummies;
+  return { ...dummies, AWS_SESSION_TOKEN: undefined, AWS_PROFILE: undefined };
+}
+
+function environmentFile(environment: Readonly<Record<string, string | undefined>>): string {
+  return Object.entries(environment)
+    .filter(([, value]) => value !== undefined && value !== '')
+    .map(([name, value]) => `${name}=${JSON.stringify(value)}\n`)
+    .join('');
+}

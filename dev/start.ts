@@ -1,0 +1,82 @@
+/** `npm start`: all of errand on this machine, without Docker, in one process tree. */
+import { dirname } from 'node:path';
+import { openLocalState } from './local-state.ts';
+import { tryLock } from './lock.ts';
+import { openProgress } from './progress.ts';
+import { Refusal } from './refusal.ts';
+import { endLeftovers, readRunning, recordRunning } from './running-record.ts';
+import { publicUrl, readSettings, refuseTakenPort } from './settings.ts';
+import { startStack } from './stack.ts';
+import { watchStopRequests } from './stop-requests.ts';
+import { openTerminal, type Terminal } from './terminal.ts';
+
+const terminal = openTerminal();
+process.exitCode = await start(terminal).catch((error: unknown) => {
+  if (error instanceof Refusal) terminal.problem(error.message, error.remedy);
+  else terminal.problem(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return 1;
+});
+process.exit();
+
+/** Runs until it is asked to stop (0) or cannot go on (1). */
+async function start(terminal: Terminal): Promise<number> {
+  const project = dirname(import.meta.dirname);
+  const settings = readSettings(process.env);
+  const url = publicUrl(settings);
+  const state = openLocalState(project);
+
+  const lock = tryLock(state.path('lock'));
+  if (lock === undefined) throw alreadyRunning(readRunning(state));
+  const leftovers = await endLeftovers(state);
+  await refuseTakenPort(settings);
+
+  const stop = watchStopRequests();
+  const startedAt = performance.now();
+  const progress = openProgress(terminal);
+  const recorder = recordRunning(state, url);
+  terminal.heading('errand');
+  if (leftovers > 0) progress.note('ended what a killed start had left running');
+
+  const stack = startStack({ project, settings, state, recorder, progress });
+  const outcome = stack.ready.then(
+    () => {
+      tellReady(terminal, url, performance.now() - startedAt);
+      return stack.gaveUp.then((part) => `${part} keeps crashing, so everything is stopped.`);
+    },
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  );
+  const failure = await Promise.race([outcome, stop.requested]);
+
+  progress.stopping();
+  if (failure === undefined) terminal.line('\n  stopping; once more stops at once');
+  else terminal.problem(failure);
+  const stoppingAt = performance.now();
+  void stop.again.then(() => stack.kill());
+  await stack.stop();
+  recorder.clear();
+  terminal.line(`  stopped in ${((performance.now() - stoppingAt) / 1000).toFixed(1)} s`);
+  return failure === undefined ? 0 : 1;
+}
+
+function alreadyRunning(running: ReturnType<typeof readRunning>): Refusal {
+  const where = running?.pid === undefined ? '' : ` (process ${running.pid}, ${running.url})`;
+  return new Refusal(
+    `errand is running from this directory already${where}.`,
+    'Use that one, or stop it first with Ctrl-C in its terminal' +
+      `${running?.pid === undefined ? '' : ` or with: kill ${running.pid}`}`,
+  );
+}
+
+function tellReady(terminal: Terminal, url: string, tookMs: number): void {
+  terminal.heading(`  errand is ready at ${url} after ${(tookMs / 1000).toFixed(1)} s`);
+  terminal.block(
+    'Run a command',
+    `curl ${url}/api/tasks --header 'Content-Type: application/json' \\\n  --data '{"command": "echo hello"}'`,
+  );
+  terminal.block(
+    'See its result, and the latest tasks',
+    `curl ${url}/api/tasks/ID\ncurl ${url}/api/tasks`,
+  );
+  terminal.block('Stop', 'Ctrl-C. The data stays in .errand; remove that to begin anew.');
+  terminal.line('');
+}

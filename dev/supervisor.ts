@@ -1,0 +1,182 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** One process of the local stack. */
+export interface Part {
+  readonly name: string;
+  /** Starts it as the leader of a process group of its own (`detached`), out of Ctrl-C's reach. */
+  launch(): ChildProcess;
+  /** Resolves when it can serve, with what to tell about it. Rejects when it never will. */
+  ready(child: ChildProcess, signal: AbortSignal): Promise<string>;
+  readonly stopSignal: NodeJS.Signals;
+  /** Between the signal and SIGKILL. */
+  readonly stopGraceMs: number;
+  /** Where it writes its last words, when not to stdout or stderr. */
+  lastWords?(): Promise<readonly string[]>;
+}
+
+export type PartEvent =
+  | { readonly kind: 'launched'; readonly pid: number }
+  | { readonly kind: 'ready'; readonly tookMs: number; readonly detail: string }
+  | { readonly kind: 'line'; readonly line: string }
+  | {
+      readonly kind: 'crashed';
+      readonly how: string;
+      readonly restartInMs: number;
+      readonly lastLines: readonly string[];
+    }
+  | { readonly kind: 'gave up'; readonly how: string; readonly lastLines: readonly string[] };
+
+export interface RestartPolicy {
+  /** As many crashes within the window, and the part is given up. */
+  readonly crashes: number;
+  /** The same for a part that has never been ready: it is broken, not unlucky. */
+  readonly crashesBeforeReady: number;
+  readonly windowMs: number;
+  /** Doubles with each crash within the window. */
+  readonly firstDelayMs: number;
+  readonly readyWithinMs: number;
+}
+
+export const RESTART_POLICY: RestartPolicy = {
+  crashes: 5,
+  crashesBeforeReady: 2,
+  windowMs: 60_000,
+  firstDelayMs: 250,
+  readyWithinMs: 60_000,
+};
+
+export interface Supervised {
+  /** Resolves when the part is ready for the first time; rejects when it is given up before. */
+  readonly ready: Promise<void>;
+  /** Asks it to end, kills it after its grace period. Resolves when no process is left. */
+  stop(): Promise<void>;
+  /** Kills it now, also while `stop` waits. */
+  kill(): void;
+}
+
+const LAST_LINES = 15;
+
+/** Keeps a part running: starts it again when it ends by itself, later and later, not for ever. */
+export function supervise(
+  part: Part,
+  report: (event: PartEvent) => void,
+  policy: RestartPolicy = RESTART_POLICY,
+): Supervised {
+  const firstReady = Promise.withResolvers<void>();
+  firstReady.promise.catch(() => {});
+  const stopping = new AbortController();
+  let child: ChildProcess | undefined;
+  let everReady = false;
+  let crashedAt: number[] = [];
+
+  async function keepRunning(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const lines: string[] = [];
+      const how = await runOnce(lines);
+      if (stopping.signal.aborted) return;
+
+      const now = Date.now();
+      crashedAt = [...crashedAt.filter((at) => now - at < policy.windowMs), now];
+      const lastLines = (await part.lastWords?.()) ?? lines;
+      if (crashedAt.length >= (everReady ? policy.crashes : policy.crashesBeforeReady)) {
+        report({ kind: 'gave up', how, lastLines });
+        firstReady.reject(new Error(`${part.name} ${how}`));
+        return;
+      }
+      const restartInMs = policy.firstDelayMs * 2 ** (crashedAt.length - 1);
+      report({ kind: 'crashed', how, restartInMs, lastLines });
+      await sleep(restartInMs, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  }
+
+  /** From launch to end. Answers how it ended. */
+  async function runOnce(lines: string[]): Promise<string> {
+    const startedAt = performance.now();
+    const launched = part.launch();
+    child = launched;
+    if (launched.pid !== undefined) report({ kind: 'launched', pid: launched.pid });
+    followLines(launched, (line) => {
+      lines.push(line);
+      if (lines.length > LAST_LINES) lines.shift();
+      report({ kind: 'line', line });
+    });
+    const ended = howItEnded(launched);
+
+    const gone = new AbortController();
+    const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(policy.readyWithinMs)]);
+    let unready: string | undefined;
+    await Promise.race([
+      ended,
+      part.ready(launched, signal).then(
+        (detail) => {
+          everReady = true;
+          report({ kind: 'ready', tookMs: performance.now() - startedAt, detail });
+          firstReady.resolve();
+        },
+        (error: unknown) => {
+          if (hasEnded(launched)) return;
+          unready = `was not ready: ${error instanceof Error ? error.message : error}`;
+          killGroup(launched);
+        },
+      ),
+    ]);
+    const how = await ended;
+    gone.abort();
+    killGroup(launched);
+    return unready ?? how;
+  }
+
+  const running = keepRunning();
+  return {
+    ready: firstReady.promise,
+    async stop() {
+      stopping.abort();
+      const current = child;
+      if (current !== undefined && !hasEnded(current)) {
+        current.kill(part.stopSignal);
+        const killer = setTimeout(() => killGroup(current), part.stopGraceMs);
+        await running;
+        clearTimeout(killer);
+      }
+      await running;
+    },
+    kill() {
+      stopping.abort();
+      if (child !== undefined) killGroup(child);
+    },
+  };
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
+}
+
+async function howItEnded(child: ChildProcess): Promise<string> {
+  try {
+    const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    // Its last lines may still be in the pipe; a grandchild may hold that open for ever.
+    await Promise.race([once(child, 'close'), sleep(100)]);
+    return signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;
+  } catch (error) {
+    return `could not be started: ${error instanceof Error ? error.message : error}`;
+  }
+}
+
+/** Whatever the part started and left behind dies with it. */
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function followLines(child: ChildProcess, onLine: (line: string) => void): void {
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream !== null) createInterface({ input: stream }).on('line', onLine);
+  }
+}
