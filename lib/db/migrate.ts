@@ -1,6 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import type { Sql } from './connection.ts';
 
+/** How long a migration waits for a lock on a table that is in use. */
+const DDL_LOCK_TIMEOUT = '10s';
+
 const FOLDER = new URL('./migrations/', import.meta.url);
 
 export interface Migration {
@@ -69,12 +72,16 @@ async function refuseNewerDatabase(sql: Sql, known: number): Promise<void> {
 
 async function apply(sql: Sql, migration: Migration): Promise<boolean> {
   return sql.begin(async (tx) => {
+    // Another runner may be at this migration for as long as it takes.
+    await tx`set local statement_timeout = 0`;
+    await tx`set local lock_timeout = 0`;
     const claimed = await tx`
       insert into errand.migrations (number, name) values (${migration.number}, ${migration.name})
       on conflict do nothing
       returning number`;
     if (claimed.length === 0) return false;
-    await tx`set local statement_timeout = 0`;
+    // A table that somebody holds is not waited for without end: others would queue up behind us.
+    await tx`set local lock_timeout = ${tx.unsafe(`'${DDL_LOCK_TIMEOUT}'`)}`;
     await tx.unsafe(migration.statements);
     return true;
   });
