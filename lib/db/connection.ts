@@ -18,8 +18,9 @@ export function connect({ url, poolMax, prepare }: DatabaseSettings): Sql {
     prepare,
     connect_timeout: 3,
     idle_timeout: 60,
-    // The default waits up to 20 s between attempts, and requests would wait along with it.
-    backoff: (retries) => Math.min(0.05 * 2 ** retries, 1),
+    // A request makes one attempt, so the pause between attempts is what the next request waits:
+    // the default (up to 20 s) would hold up everybody long after the server is back.
+    backoff: () => 0.05,
     // PgBouncer refuses start-up parameters that it does not know.
     connection: {
       application_name: 'errand',

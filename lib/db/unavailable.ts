@@ -20,6 +20,8 @@ const UNAVAILABLE = new Set([
   '25006', // read_only_sql_transaction: a standby that was promoted elsewhere
   '3D000', // invalid_catalog_name: the database is not created yet
   '3F000', // invalid_schema_name: not migrated yet
+  '40001', // serialization_failure
+  '40P01', // deadlock_detected
   '42P01', // undefined_table: not migrated yet
   '53100', // disk_full
   '53200', // out_of_memory
