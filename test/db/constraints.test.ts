@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import type { Sql } from '../../lib/db/connection.ts';
+import type { TaskId } from '../../lib/tasks/task.ts';
+import { aTaskId, storeTask } from '../support/a-task.ts';
+import { claimed } from '../support/claimed.ts';
+import { useDatabase } from '../support/database.ts';
+
+const database = useDatabase();
+
+type Violation = (sql: Sql, task: TaskId) => Promise<unknown>;
+
+/** Each statement breaks the one constraint that it is filed under, on a queued task. */
+const onQueuedTask: Record<string, Violation> = {
+  tasks_pkey: (sql, task) => sql`
+    insert into errand.tasks (id, command, timeout_seconds, memory_mb) values (${task}, 'x', 1, 1)`,
+  tasks_status_known: (sql, task) =>
+    sql`update errand.tasks set status = 'lost' where id = ${task}`,
+  tasks_on_worker_lost_known: (sql, task) =>
+    sql`update errand.tasks set on_worker_lost = 'ask' where id = ${task}`,
+  tasks_attempts_left: (sql, task) =>
+    sql`update errand.tasks set attempts_left = 2 where id = ${task}`,
+  tasks_one_program: (sql, task) => sql`update errand.tasks set argv = '{true}' where id = ${task}`,
+  tasks_lease_while_running: (sql, task) =>
+    sql`update errand.tasks set lease_expires_at = now() where id = ${task}`,
+  tasks_finished_when_ended: (sql, task) =>
+    sql`update errand.tasks set finished_at = now() where id = ${task}`,
+  tasks_failure_when_failed: (sql, task) => sql`
+    update errand.tasks set failure_code = 'timed_out', failure_message = 'x' where id = ${task}`,
+  tasks_failure_explained: (sql, task) =>
+    sql`update errand.tasks set failure_message = 'x' where id = ${task}`,
+  tasks_started_with_attempt: (sql, task) =>
+    sql`update errand.tasks set attempt = 1 where id = ${task}`,
+  attempts_task: (sql) => sql`
+    insert into errand.attempts (task_id, number, sandbox_tier) values (${aTaskId()}, 1, 'none')`,
+  outbox_pkey: (sql, task) => sql`
+    insert into errand.outbox (id, task_id, due_at, relay_at) overriding system value
+    values (7, ${task}, now(), now()), (7, ${task}, now(), now())`,
+  outbox_task: (sql) =>
+    sql`
+    insert into errand.outbox (task_id, due_at, relay_at) values (${aTaskId()}, now(), now())`,
+};
+
+/** The same, on a task whose first attempt runs. */
+const onRunningTask: Record<string, Violation> = {
+  attempts_pkey: (sql, task) => sql`
+    insert into errand.attempts (task_id, number, sandbox_tier) values (${task}, 1, 'none')`,
+  attempts_status_known: (sql, task) =>
+    sql`update errand.attempts set status = 'queued', finished_at = now() where task_id = ${task}`,
+  attempts_finished_when_ended: (sql, task) =>
+    sql`update errand.attempts set finished_at = now() where task_id = ${task}`,
+  attempts_exit_or_signal: (sql, task) =>
+    sql`update errand.attempts set exit_code = 1, signal = 'SIGKILL' where task_id = ${task}`,
+  attempts_failure_when_failed: (sql, task) =>
+    sql`update errand.attempts set failure_code = 'timed_out' where task_id = ${task}`,
+};
+
+describe('the database', () => {
+  it.each(Object.entries(onQueuedTask))('upholds %s', async (constraint, violate) => {
+    const task = await storeTask(database.sql);
+    await expect(violate(database.sql, task)).rejects.toMatchObject({
+      constraint_name: constraint,
+    });
+  });
+
+  it.each(Object.entries(onRunningTask))('upholds %s', async (constraint, violate) => {
+    const task = await storeTask(database.sql);
+    await claimed(database.sql, task);
+    await expect(violate(database.sql, task)).rejects.toMatchObject({
+      constraint_name: constraint,
+    });
+  });
+
+  it('has no other constraints than those tried here', async () => {
+    const rows = await database.sql<{ name: string }[]>`
+      select conname as name from pg_constraint
+       where connamespace = 'errand'::regnamespace and contype <> 'n'
+         and conrelid <> 'errand.migrations'::regclass`;
+    const tried = [...Object.keys(onQueuedTask), ...Object.keys(onRunningTask)];
+    expect(rows.map(({ name }) => name).sort()).toEqual(tried.sort());
+  });
+
+  it('forgets the attempts and messages of a deleted task', async () => {
+    const task = await storeTask(database.sql);
+    await claimed(database.sql, task);
+    await database.sql`
+      insert into errand.outbox (task_id, due_at, relay_at) values (${task}, now(), now())`;
+    await database.sql`delete from errand.tasks where id = ${task}`;
+    expect(await database.sql`select from errand.attempts where task_id = ${task}`).toHaveLength(0);
+    expect(await database.sql`select from errand.outbox where task_id = ${task}`).toHaveLength(0);
+  });
+});

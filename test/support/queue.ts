@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import {
+  CreateQueueCommand,
+  DeleteMessageBatchCommand,
+  DeleteQueueCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+import { afterAll, beforeAll, inject } from 'vitest';
+import { openSqsQueue, type SqsSettings } from '../../lib/queue/sqs.ts';
+import type { TaskQueue } from '../../lib/queue/task-queue.ts';
+
+/** A queue of the test file's own, on the emulator of the run. */
+export interface TestQueue {
+  readonly settings: SqsSettings;
+  readonly queue: TaskQueue;
+  /** Takes all messages that are in the queue, and returns their bodies. */
+  drain(): Promise<unknown[]>;
+}
+
+export function useQueue(): TestQueue {
+  const test = {
+    settings: undefined as unknown as SqsSettings,
+    queue: undefined as unknown as TaskQueue,
+    drain: () => drainQueue(test.settings),
+  };
+  beforeAll(async () => {
+    test.settings = await createQueue(inject('sqsEndpoint'));
+    test.queue = openSqsQueue(test.settings);
+  });
+  afterAll(async () => {
+    await test.queue.close();
+    await deleteQueue(test.settings);
+  });
+  return test;
+}
+
+/** Makes a queue with a new name, and its dead-letter queue. */
+export async function createQueue(endpoint: string): Promise<SqsSettings> {
+  const region = 'us-east-1';
+  return withClient({ endpoint, region }, async (sqs) => {
+    const name = `test-${randomUUID()}`;
+    const create = async (name: string, Attributes: Record<string, string>) => {
+      const { QueueUrl: url = '' } = await sqs.send(
+        new CreateQueueCommand({ QueueName: name, Attributes }),
+      );
+      return url;
+    };
+    const deadLetterUrl = await create(`${name}-dead-letters`, {});
+    const url = await create(name, {
+      RedrivePolicy: JSON.stringify({
+        deadLetterTargetArn: `arn:aws:sqs:${region}:000000000000:${name}-dead-letters`,
+        maxReceiveCount: 5,
+      }),
+    });
+    return { url, deadLetterUrl, endpoint, region };
+  });
+}
+
+export async function deleteQueue(settings: SqsSettings): Promise<void> {
+  await withClient(settings, async (sqs) => {
+    for (const url of [settings.url, settings.deadLetterUrl]) {
+      await sqs.send(new DeleteQueueCommand({ QueueUrl: url }));
+    }
+  });
+}
+
+/** Puts any text into a queue, as somebody else may. */
+export async function sendRaw(settings: SqsSettings, url: string, body: string): Promise<void> {
+  await withClient(settings, (sqs) =>
+    sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: body })),
+  );
+}
+
+/** Takes all messages that are in a queue now, and returns their bodies. */
+export async function drainQueue(settings: SqsSettings, url = settings.url): Promise<unknown[]> {
+  return withClient(settings, async (sqs) => {
+    const bodies: unknown[] = [];
+    for (;;) {
+      const { Messages: messages = [] } = await sqs.send(
+        new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 10 }),
+      );
+      if (messages.length === 0) return bodies;
+      bodies.push(...messages.map(({ Body: body = '' }) => JSON.parse(body) as unknown));
+      const Entries = messages.map(({ ReceiptHandle }, index) => ({
+        Id: String(index),
+        ReceiptHandle,
+      }));
+      await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries }));
+    }
+  });
+}
+
+type Place = Pick<SqsSettings, 'endpoint' | 'region'>;
+
+async function withClient<T>({ endpoint, region }: Place, use: (sqs: SQSClient) => Promise<T>) {
+  const sqs = new SQSClient({ region, ...(endpoint && { endpoint }) });
+  try {
+    return await use(sqs);
+  } finally {
+    sqs.destroy();
+  }
+}
