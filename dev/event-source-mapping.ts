@@ -162,7 +162,7 @@ export function startEventSourceMapping(
     }
   }
 
-  /** Gives back what arrived while we stopped, so that it need not wait for the next start. */
+  /** Gives back what arrived while we stopped, so that it need not wait for its timeout. */
   async function release(messages: ReceivedMessage[]): Promise<void> {
     if (messages.length === 0) return;
     await sqs.send(

@@ -93,7 +93,7 @@ async function createQueue(
 function queueAttributes(logicalId: string, { Properties = {} }: Resource, lookup: Lookup) {
   const attributes: Record<string, string> = {};
   for (const [name, value] of Object.entries(Properties)) {
-    if (NOT_ATTRIBUTES.has(name)) continue;
+    if (value === undefined || NOT_ATTRIBUTES.has(name)) continue;
     const resolved = resolveIntrinsics(value, lookup);
     const text = typeof resolved === 'object' ? JSON.stringify(resolved) : String(resolved);
     if (/"(Ref|Fn::[A-Za-z]+)":/.test(text)) {
