@@ -12,8 +12,15 @@ export function settlementOf({ ending, stdout, stderr, usage }: Outcome): Settle
     signal: ending.kind === 'signalled' ? ending.signal : null,
     stdout,
     stderr,
-    ...usage,
+    wallMs: rounded(usage.wallMs),
+    cpuMs: rounded(usage.cpuMs),
+    maxRssBytes: rounded(usage.maxRssBytes),
   };
+}
+
+/** Clocks give fractions, and the columns are integers. */
+function rounded(measured: number | null): number | null {
+  return measured === null ? null : Math.round(measured);
 }
 
 function failureOf(ending: Ending): Failure | null {
