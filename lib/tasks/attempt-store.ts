@@ -53,19 +53,22 @@ export async function claimTask(
   return { taskId: id, attempt, command, timeoutSeconds, memoryMb };
 }
 
-/** Why there was nothing to claim. `owed`: it came early, and its message is owed again. */
-export async function oweEarlyMessage(
+/**
+ * Looks at a task that could not be claimed; undefined when there is none. A task that is queued
+ * all the same was not due, or became due or queued just now: this delivery is used up, so it is
+ * owed a new message, unless one is owed already.
+ */
+export async function oweUnclaimed(
   sql: Sql,
   taskId: TaskId,
 ): Promise<{ owed: OwedMessage | undefined } | undefined> {
   const [row] = await sql<{ id: number | null; delaySeconds: number }[]>`
     with t as (
-      select id, run_at, status = 'queued' and run_at > now() as early
-        from errand.tasks where id = ${taskId}
+      select id, run_at, status from errand.tasks where id = ${taskId}
     ), owed as (
       insert into errand.outbox (task_id, due_at, relay_at)
       select id, run_at, ${relayAt(sql, sql`run_at`)} from t
-       where early and not exists (select from errand.outbox where task_id = t.id)
+       where status = 'queued' and not exists (select from errand.outbox where task_id = t.id)
       returning id
     )
     select (select id from owed) as id, extract(epoch from run_at - now())::float8 as "delaySeconds"
@@ -80,33 +83,54 @@ export interface HeldAttempt {
   readonly taskId: TaskId;
   readonly attempt: number;
   readonly cancelled: boolean;
+  readonly renewed: boolean;
 }
 
 type AttemptKey = Pick<Claim, 'taskId' | 'attempt'>;
 
-/** Keeps the leases of attempts; those that are no longer ours are not among the returned ones. */
+/**
+ * Keeps the leases of attempts; those that are no longer ours are not among the returned ones. A
+ * row that somebody has locked is passed over (`renewed` is false): the other leases must not wait
+ * for it, and there is time to try again.
+ */
 export async function renewLeases(
   sql: Sql,
   held: readonly AttemptKey[],
   leaseSeconds: number,
 ): Promise<HeldAttempt[]> {
   return sql<HeldAttempt[]>`
-    update errand.tasks t
-       set lease_expires_at = now() + make_interval(secs => ${leaseSeconds})
-      from unnest(${held.map(({ taskId }) => taskId)}::uuid[],
-                  ${held.map(({ attempt }) => attempt)}::int[]) as mine (id, attempt)
-     where t.id = mine.id and t.attempt = mine.attempt and t.status = 'running'
-    returning t.id as "taskId", t.attempt, t.cancel_requested_at is not null as cancelled`;
+    with mine as (
+      ${rowsOf(sql, held)}
+    ), free as (
+      select t.id from errand.tasks t join mine on t.id = mine.id and t.attempt = mine.attempt
+       where t.status = 'running'
+         for no key update of t skip locked
+    ), renewed as (
+      update errand.tasks t set lease_expires_at = now() + make_interval(secs => ${leaseSeconds})
+        from free where t.id = free.id
+      returning t.id
+    )
+    select t.id as "taskId", t.attempt, t.cancel_requested_at is not null as cancelled,
+           exists (select from renewed where renewed.id = t.id) as renewed
+      from errand.tasks t join mine on t.id = mine.id and t.attempt = mine.attempt
+     where t.status = 'running'`;
 }
 
 /** The same answer without renewing: reading is cheap enough to do every second. */
 export async function checkLeases(sql: Sql, held: readonly AttemptKey[]): Promise<HeldAttempt[]> {
   return sql<HeldAttempt[]>`
-    select t.id as "taskId", t.attempt, t.cancel_requested_at is not null as cancelled
-      from errand.tasks t
-      join unnest(${held.map(({ taskId }) => taskId)}::uuid[],
-                  ${held.map(({ attempt }) => attempt)}::int[]) as mine (id, attempt)
-        on t.id = mine.id and t.attempt = mine.attempt and t.status = 'running'`;
+    with mine as (
+      ${rowsOf(sql, held)}
+    )
+    select t.id as "taskId", t.attempt, t.cancel_requested_at is not null as cancelled,
+           false as renewed
+      from errand.tasks t join mine on t.id = mine.id and t.attempt = mine.attempt
+     where t.status = 'running'`;
+}
+
+function rowsOf(sql: Sql, held: readonly AttemptKey[]) {
+  return sql`select * from unnest(${held.map(({ taskId }) => taskId)}::uuid[],
+                                  ${held.map(({ attempt }) => attempt)}::int[]) as m (id, attempt)`;
 }
 
 /** What an attempt came to. */
@@ -134,7 +158,7 @@ export async function settleAttempt(
                ${MAX_RETRY_DELAY_SECONDS})) as retry_at
         from errand.tasks
        where id = ${claim.taskId} and attempt = ${claim.attempt} and status = 'running'
-         for update
+         for no key update
     ), task as (
       update errand.tasks t
          set status = case when again then 'queued' else ${end.status} end,

@@ -1,13 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Sql } from '../db/connection.ts';
 import { isDatabaseUnavailable } from '../db/unavailable.ts';
 import type { Limits, Outcome, Sandbox } from '../sandbox/sandbox.ts';
-import {
-  type Claim,
-  claimTask,
-  oweEarlyMessage,
-  type Settlement,
-  settleAttempt,
-} from './attempt-store.ts';
+import { type Claim, claimTask, oweUnclaimed, settleAttempt } from './attempt-store.ts';
 import { TaskNotFound } from './errors.ts';
 import { type KeptLease, makeLeaseKeeper } from './lease-keeper.ts';
 import { FIXED_LIMITS } from './limits.ts';
@@ -30,6 +25,8 @@ export type ExecuteTask = (taskId: TaskId, signal: AbortSignal) => Promise<Execu
 export interface ExecuteTaskDeps extends PublishDeps {
   readonly sandbox: Sandbox;
   readonly leaseSeconds: number;
+  /** A pool for the leases alone, which other statements cannot exhaust. */
+  readonly leaseSql?: Sql;
 }
 
 /**
@@ -38,10 +35,11 @@ export interface ExecuteTaskDeps extends PublishDeps {
  * database or the sandbox broke, or there is no such task.
  */
 export function makeExecuteTask(deps: ExecuteTaskDeps): ExecuteTask {
-  const { sql, sandbox, leaseSeconds } = deps;
-  const leases = makeLeaseKeeper(deps);
+  const { sql, sandbox, leaseSeconds, logger } = deps;
+  const leases = makeLeaseKeeper({ sql: deps.leaseSql ?? sql, leaseSeconds, logger });
 
   return async (taskId, signal) => {
+    if (signal.aborted) return leaveToOthers(deps, taskId);
     const claimedAt = performance.now();
     const claim = await claimTask(sql, taskId, { leaseSeconds, sandboxTier: sandbox.tier });
     if (!claim) return skip(deps, taskId);
@@ -50,17 +48,26 @@ export function makeExecuteTask(deps: ExecuteTaskDeps): ExecuteTask {
     try {
       const ended = AbortSignal.any([signal, lease.lost, lease.cancelled]);
       const outcome = await sandbox.run(claim.command, limitsOf(claim), () => {}, ended);
-      return await conclude(deps, { claim, lease, outcome });
+      return await conclude(deps, { claim, lease, outcome, signal });
     } finally {
       lease.release();
     }
   };
 }
 
+/**
+ * Begins nothing any more. The message is owed again, and the relay publishes it a little later:
+ * at once, it would come straight back to this worker.
+ */
+async function leaveToOthers({ sql }: ExecuteTaskDeps, taskId: TaskId): Promise<Execution> {
+  if (!(await oweUnclaimed(sql, taskId))) throw new TaskNotFound(taskId);
+  return 'skipped';
+}
+
 async function skip(deps: PublishDeps, taskId: TaskId): Promise<Execution> {
-  const early = await oweEarlyMessage(deps.sql, taskId);
-  if (!early) throw new TaskNotFound(taskId);
-  if (early.owed) await publishOwed(deps, [early.owed]);
+  const task = await oweUnclaimed(deps.sql, taskId);
+  if (!task) throw new TaskNotFound(taskId);
+  if (task.owed) await publishOwed(deps, [task.owed]);
   return 'skipped';
 }
 
@@ -68,22 +75,26 @@ interface Run {
   readonly claim: Claim;
   readonly lease: KeptLease;
   readonly outcome: Outcome;
+  readonly signal: AbortSignal;
 }
 
 async function conclude(deps: ExecuteTaskDeps, run: Run): Promise<Execution> {
-  const { claim, lease, outcome } = run;
+  const { lease, outcome } = run;
   if (outcome.ending.kind === 'aborted') {
     if (lease.lost.aborted) return superseded(deps, run);
-    if (!lease.cancelled.aborted) {
-      const { owed } = await abandonHeld(deps.sql, claim);
-      await publishOwed(deps, owed);
-      return 'given_back';
-    }
+    if (!lease.cancelled.aborted) return giveBack(deps, run);
   }
-  const settled = await settleWhileLeased(deps, claim, settlementOf(outcome), lease.lost);
+  const settled = await settle(deps, run);
   if (!settled) return superseded(deps, run);
   if (settled.retry) await publishOwed(deps, [settled.retry]);
   return 'settled';
+}
+
+async function giveBack(deps: ExecuteTaskDeps, run: Run): Promise<Execution> {
+  const { attempts, owed } = await abandonHeld(deps.sql, run.claim);
+  if (attempts === 0) return superseded(deps, run);
+  await publishOwed(deps, owed);
+  return 'given_back';
 }
 
 function superseded({ logger }: ExecuteTaskDeps, { claim, lease }: Run): Execution {
@@ -92,18 +103,18 @@ function superseded({ logger }: ExecuteTaskDeps, { claim, lease }: Run): Executi
   return 'superseded';
 }
 
-/** A result is worth more than a quick error: tries again until the attempt is not ours any more. */
-async function settleWhileLeased(
-  { sql }: ExecuteTaskDeps,
-  claim: Claim,
-  settlement: Settlement,
-  lost: AbortSignal,
-) {
+/**
+ * A result is worth more than a quick error, so this tries until the database answers, also past
+ * the end of the lease: the attempt number tells whether the result still counts. It stops when
+ * `signal` asks for that and nothing is ours any more.
+ */
+async function settle({ sql }: ExecuteTaskDeps, { claim, outcome, lease, signal }: Run) {
+  const settlement = settlementOf(outcome);
   for (;;) {
     try {
       return await settleAttempt(sql, claim, settlement);
     } catch (error) {
-      if (!isDatabaseUnavailable(error) || lost.aborted) throw error;
+      if (!isDatabaseUnavailable(error) || (signal.aborted && lease.lost.aborted)) throw error;
       await delay(SETTLE_RETRY_MS);
     }
   }

@@ -5,6 +5,9 @@ import { type Claim, checkLeases, type HeldAttempt, renewLeases } from './attemp
 /** How often a worker asks whether its attempts still count: bounds how late a cancel is seen. */
 const HEARTBEAT_MS = 1000;
 
+/** So long before the end of its lease a worker gives up: a process tree takes time to kill. */
+const KILL_MARGIN_MS = 2000;
+
 /** A lease that is being kept. */
 export interface KeptLease {
   /** Fires when the attempt is no longer ours, or when nobody can tell any more that it is. */
@@ -23,6 +26,8 @@ interface Entry {
   readonly claim: Claim;
   readonly lost: AbortController;
   readonly cancelled: AbortController;
+  /** On the clock of `performance.now()`, which no change of the wall clock moves. */
+  renewedAt: number;
   expiry: NodeJS.Timeout | undefined;
 }
 
@@ -30,7 +35,7 @@ interface Entry {
  * Keeps the leases of all attempts of this process with one statement a second, and learns from the
  * same statement which were cancelled or taken over. A database that is away costs nothing until a
  * lease runs out. That is counted here from *before* a statement, and there from its own `now()`,
- * so a worker gives up before the rescue takes over.
+ * so a worker gives up, and has time to kill, before the rescue takes over.
  */
 export function makeLeaseKeeper(deps: {
   sql: Sql;
@@ -39,23 +44,26 @@ export function makeLeaseKeeper(deps: {
 }): LeaseKeeper {
   const { sql, leaseSeconds, logger } = deps;
   const leaseMs = leaseSeconds * 1000;
+  const marginMs = Math.min(KILL_MARGIN_MS, leaseMs / 10);
   const heartbeatMs = Math.min(HEARTBEAT_MS, leaseMs / 4);
-  const beatsPerRenewal = Math.max(1, Math.floor(leaseMs / 3 / heartbeatMs));
+  const patienceMs = leaseMs / 6;
   const entries = new Set<Entry>();
   let timer: NodeJS.Timeout | undefined;
-  let beats = 0;
-  let busy = false;
+  let asking: { readonly since: number } | undefined;
 
   async function beat(): Promise<void> {
-    if (busy) return;
-    busy = true;
+    const now = performance.now();
+    // A question that stays without an answer (a dead connection) must not be the last one.
+    if (asking && now - asking.since < patienceMs) return;
+    const question = { since: now };
+    asking = question;
     try {
-      beats += 1;
-      await (beats % beatsPerRenewal === 0 ? renew([...entries]) : check([...entries]));
+      const due = [...entries].some(({ renewedAt }) => now - renewedAt >= leaseMs / 3);
+      await (due ? renew([...entries]) : check([...entries]));
     } catch (error) {
       logger.warn({ attempts: entries.size, err: error }, 'could not ask about the leases');
     } finally {
-      busy = false;
+      if (asking === question) asking = undefined;
     }
   }
 
@@ -65,15 +73,20 @@ export function makeLeaseKeeper(deps: {
 
   async function renew(asked: readonly Entry[]): Promise<void> {
     const askedAt = performance.now();
-    tell(asked, await renewLeases(sql, asked.map(keyOf), leaseSeconds));
-    for (const entry of asked) if (entries.has(entry)) rearm(entry, askedAt);
+    const held = await renewLeases(sql, asked.map(keyOf), leaseSeconds);
+    tell(asked, held);
+    for (const entry of asked) {
+      if (entries.has(entry) && find(held, entry)?.renewed) rearm(entry, askedAt);
+    }
   }
 
-  function rearm(entry: Entry, since: number): void {
+  function rearm(entry: Entry, renewedAt: number): void {
+    if (renewedAt < entry.renewedAt) return;
+    entry.renewedAt = renewedAt;
     clearTimeout(entry.expiry);
     entry.expiry = setTimeout(
       () => entry.lost.abort(new Error('the lease ran out')),
-      leaseMs - (performance.now() - since),
+      leaseMs - marginMs - (performance.now() - renewedAt),
     );
   }
 
@@ -91,6 +104,7 @@ export function makeLeaseKeeper(deps: {
         claim,
         lost: new AbortController(),
         cancelled: new AbortController(),
+        renewedAt: claimedAt,
         expiry: undefined,
       };
       rearm(entry, claimedAt);
@@ -104,10 +118,14 @@ export function makeLeaseKeeper(deps: {
 
 const keyOf = ({ claim: { taskId, attempt } }: Entry) => ({ taskId, attempt });
 
+function find(held: readonly HeldAttempt[], { claim: { taskId, attempt } }: Entry) {
+  return held.find((row) => row.taskId === taskId && row.attempt === attempt);
+}
+
 function tell(entries: readonly Entry[], held: readonly HeldAttempt[]): void {
-  for (const { claim, lost, cancelled } of entries) {
-    const mine = held.find((h) => h.taskId === claim.taskId && h.attempt === claim.attempt);
-    if (!mine) lost.abort(new Error('the attempt was taken over'));
-    else if (mine.cancelled) cancelled.abort(new Error('the task was cancelled'));
+  for (const entry of entries) {
+    const mine = find(held, entry);
+    if (!mine) entry.lost.abort(new Error('the attempt was taken over'));
+    else if (mine.cancelled) entry.cancelled.abort(new Error('the task was cancelled'));
   }
 }

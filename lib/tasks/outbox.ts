@@ -16,6 +16,9 @@ const PUBLISH_GRACE_SECONDS = 5;
 /** How long a relay has for publishing what it took, before another relay takes it again. */
 const RELAY_SECONDS = 30;
 
+/** How soon a message is tried again that the broker did not take. */
+const RETRY_SECONDS = 1;
+
 /** When the relay may take a message: after the grace, and once the queue can delay the rest. */
 export function relayAt(sql: Sql, dueAt: ReturnType<Sql>) {
   return sql`greatest(now() + make_interval(secs => ${PUBLISH_GRACE_SECONDS}),
@@ -24,16 +27,27 @@ export function relayAt(sql: Sql, dueAt: ReturnType<Sql>) {
 
 /** Takes the messages that are due. Relays may run at once: each row goes to one of them. */
 export async function takeOwedMessages(sql: Sql, limit: number): Promise<OwedMessage[]> {
+  // A common table expression, because a subquery may be run again for each row, past its limit.
   return sql<OwedMessage[]>`
-    update errand.outbox
+    with due as (
+      select id from errand.outbox
+       where relay_at <= now()
+       order by relay_at
+       limit ${limit}
+         for update skip locked
+    )
+    update errand.outbox o
        set relay_at = now() + make_interval(secs => ${RELAY_SECONDS})
-     where id in (select id from errand.outbox
-                   where relay_at <= now()
-                   order by relay_at
-                   limit ${limit}
-                     for update skip locked)
-    returning id, task_id as "taskId",
+      from due where o.id = due.id
+    returning o.id, task_id as "taskId",
               extract(epoch from due_at - now())::float8 as "delaySeconds"`;
+}
+
+/** Leaves messages that could not be published to the relay that runs next but soon. */
+export async function returnOwedMessages(sql: Sql, ids: readonly number[]): Promise<void> {
+  await sql`
+    update errand.outbox set relay_at = now() + make_interval(secs => ${RETRY_SECONDS})
+     where id in ${sql(ids)}`;
 }
 
 /** Forgets messages that the broker has stored. */

@@ -1,4 +1,4 @@
-import { takeOwedMessages } from './outbox.ts';
+import { type OwedMessage, returnOwedMessages, takeOwedMessages } from './outbox.ts';
 import { type PublishDeps, publishAndForget } from './publish-owed.ts';
 
 /** Messages that one statement takes and one call publishes. */
@@ -15,9 +15,22 @@ export function makeRelayOutbox(deps: Omit<PublishDeps, 'logger'>): RelayOutbox 
     let relayed = 0;
     for (;;) {
       const owed = await takeOwedMessages(deps.sql, BATCH);
-      await publishAndForget(deps, owed);
+      await publish(deps, owed);
       relayed += owed.length;
       if (owed.length < BATCH) return relayed;
     }
   };
+}
+
+async function publish(deps: Omit<PublishDeps, 'logger'>, owed: OwedMessage[]): Promise<void> {
+  try {
+    await publishAndForget(deps, owed);
+  } catch (error) {
+    // To be tried again soon, and not only once nobody can still be at it.
+    await returnOwedMessages(
+      deps.sql,
+      owed.map(({ id }) => id),
+    );
+    throw error;
+  }
 }

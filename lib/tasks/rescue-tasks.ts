@@ -1,8 +1,15 @@
 import { type PublishDeps, publishOwed } from './publish-owed.ts';
-import { abandonExpired, countWaiting, oweForgotten } from './upkeep-store.ts';
+import { abandonExpired, anyOverdue, countDue, oweForgotten } from './upkeep-store.ts';
 
 /** Tasks that one statement rescues. */
 const BATCH = 100;
+
+/** Tasks whose message one run sends again. */
+const MOST_FORGOTTEN = 500;
+/** The price of certainty while the queue is long: so many duplicates a run. */
+const FEWEST_FORGOTTEN = 10;
+/** Beyond this, counting the tasks that wait costs more than it tells. */
+const LONG_QUEUE = 10_000;
 
 export interface Rescue {
   /** Attempts whose worker vanished. */
@@ -33,17 +40,17 @@ async function rescueLost(deps: PublishDeps): Promise<number> {
 }
 
 /**
- * As long as the queue holds as many messages as tasks wait, none is lost and a long wait is just a
- * long queue. Messages in flight do not count: a task that waits has no worker, so its message has
- * failed and may stay out of sight for as long as the visibility timeout.
+ * While the queue holds fewer messages than tasks wait, as many are missing. Messages in flight do
+ * not count: a task that waits has no worker, so its message has failed and may stay out of sight
+ * for as long as the visibility timeout. Messages that are there may be duplicates, or of other
+ * tasks, so a few tasks that have waited longest are sent again even when none seems to be missing.
  */
 async function sendForgotten(deps: PublishDeps): Promise<number> {
-  const { due, owed } = await countWaiting(deps.sql);
-  if (due === 0) return 0;
-  const { ready, delayed } = await deps.queue.depth();
-  const missing = due - owed - ready - delayed;
-  if (missing <= 0) return 0;
-  const messages = await oweForgotten(deps.sql, Math.min(missing, BATCH));
+  if (!(await anyOverdue(deps.sql))) return 0;
+  const { ready } = await deps.queue.depth();
+  const missing =
+    ready > LONG_QUEUE ? 0 : (await countDue(deps.sql, ready + MOST_FORGOTTEN)) - ready;
+  const messages = await oweForgotten(deps.sql, Math.max(missing, FEWEST_FORGOTTEN));
   await publishOwed(deps, messages);
   return messages.length;
 }

@@ -6,6 +6,9 @@ import { NUDGE_SECONDS } from './task-store.ts';
 /** How often a task runs again because its worker vanished, before it fails. */
 const MAX_RESCUES = 3;
 
+/** The longest that a task which may have lost its message is left alone. */
+const MAX_NUDGE_SECONDS = 900;
+
 /** Attempts that their worker does not bring to an end, and the messages owed for them now. */
 export interface Abandoned {
   readonly attempts: number;
@@ -18,19 +21,23 @@ export interface Abandoned {
  */
 export async function abandonExpired(sql: Sql, limit: number): Promise<Abandoned> {
   return abandon(sql, {
-    which: sql`lease_expires_at < now() order by lease_expires_at limit ${limit}`,
+    which: sql`lease_expires_at < now() order by lease_expires_at limit ${limit}
+               for no key update skip locked`,
     reason: 'The worker stopped before the command ended.',
     counts: true,
   });
 }
 
-/** Gives an attempt back whose worker shuts down. That is nobody's fault, so it does not count. */
+/**
+ * Gives an attempt back whose worker shuts down. That is nobody's fault, so it does not count. Waits
+ * for a lock on the row (that of our own last renewal, say): nobody comes by a second time.
+ */
 export async function abandonHeld(
   sql: Sql,
   { taskId, attempt }: { taskId: TaskId; attempt: number },
 ): Promise<Abandoned> {
   return abandon(sql, {
-    which: sql`id = ${taskId} and attempt = ${attempt}`,
+    which: sql`id = ${taskId} and attempt = ${attempt} for no key update`,
     reason: 'The worker shut down before the command ended.',
     counts: false,
   });
@@ -53,7 +60,6 @@ async function abandon(
                   else 'queued' end as fate
         from errand.tasks
        where status = 'running' and ${which}
-         for update skip locked
     ), ended as (
       update errand.attempts a
          set status = 'failed', finished_at = now(), failure_code = 'worker_lost',
@@ -87,12 +93,21 @@ async function abandon(
   };
 }
 
-/** How many tasks are due and wait for a worker, and how many messages are owed for tasks at all. */
-export async function countWaiting(sql: Sql): Promise<{ due: number; owed: number }> {
-  const [counts] = await sql<[{ due: number; owed: number }]>`
-    select (select count(*) from errand.tasks where status = 'queued' and run_at <= now()) as due,
-           (select count(*) from errand.outbox) as owed`;
-  return counts;
+/** Tells whether a task has waited so long that its message may be lost. */
+export async function anyOverdue(sql: Sql): Promise<boolean> {
+  const [row] = await sql<[{ any: boolean }]>`
+    select exists (select from errand.tasks where status = 'queued' and nudge_at < now()) as any`;
+  return row.any;
+}
+
+/** How many tasks should have a message in the queue now; counts to `limit` at most. */
+export async function countDue(sql: Sql, limit: number): Promise<number> {
+  const [row] = await sql<[{ due: number }]>`
+    select count(*) as due from (
+      select from errand.tasks t
+       where status = 'queued' and run_at <= now() and not ${isOwedNow(sql)}
+       limit ${limit}) as counted`;
+  return row.due;
 }
 
 /**
@@ -101,31 +116,44 @@ export async function countWaiting(sql: Sql): Promise<{ due: number; owed: numbe
  */
 export async function oweForgotten(sql: Sql, limit: number): Promise<OwedMessage[]> {
   return sql<OwedMessage[]>`
-    with forgotten as (
+    with overdue as (
+      select id from errand.tasks t
+       where status = 'queued' and nudge_at < now() and not ${isOwedNow(sql)}
+       order by nudge_at
+       limit ${limit}
+         for no key update skip locked
+    ), forgotten as (
       update errand.tasks t
-         set nudge_at = now() + greatest(now() - run_at, make_interval(secs => ${NUDGE_SECONDS}))
-       where status = 'queued' and id in (
-               select id from errand.tasks t
-                where status = 'queued' and nudge_at < now()
-                  and not exists (select from errand.outbox where task_id = t.id)
-                order by nudge_at
-                limit ${limit}
-                  for update skip locked)
-      returning id
+         set nudge_at = now() + least(greatest(now() - run_at,
+                                               make_interval(secs => ${NUDGE_SECONDS})),
+                                      make_interval(secs => ${MAX_NUDGE_SECONDS}))
+        from overdue where t.id = overdue.id
+      returning t.id
     )
     insert into errand.outbox (task_id, due_at, relay_at)
     select id, now(), ${relayAt(sql, sql`now()`)} from forgotten
     returning id, task_id as "taskId", 0 as "delaySeconds"`;
 }
 
+/**
+ * The relay is about to publish a message for task `t`. A row that is due later does not count: it
+ * may be of a time before the task was cancelled and retried.
+ */
+function isOwedNow(sql: Sql) {
+  return sql`exists (select from errand.outbox o where o.task_id = t.id and o.due_at <= now())`;
+}
+
 /** Deletes tasks that ended long ago, with their attempts; returns how many. */
 export async function deleteEnded(sql: Sql, days: number, limit: number): Promise<number> {
+  // A common table expression, because a subquery may be run again for each row, past its limit.
   const deleted = await sql`
-    delete from errand.tasks
-     where id in (select id from errand.tasks
-                   where finished_at < now() - make_interval(days => ${days})
-                   order by finished_at
-                   limit ${limit}
-                     for update skip locked)`;
+    with old as (
+      select id from errand.tasks
+       where finished_at < now() - make_interval(days => ${days})
+       order by finished_at
+       limit ${limit}
+         for update skip locked
+    )
+    delete from errand.tasks t using old where t.id = old.id`;
   return deleted.count;
 }
