@@ -24,7 +24,8 @@ export function openSqsQueue({ url, deadLetterUrl, region, endpoint }: SqsSettin
     region,
     ...(endpoint && { endpoint }),
     maxAttempts: 2,
-    requestHandler: { connectionTimeout: 1000, requestTimeout: 3000, throwOnRequestTimeout: true },
+    // Two attempts end before the relay may take over what the request was to publish (outbox.ts).
+    requestHandler: { connectionTimeout: 1000, requestTimeout: 2000, throwOnRequestTimeout: true },
   });
   const letters = openSqsDeadLetters({ client, url, deadLetterUrl });
 
@@ -33,7 +34,7 @@ export function openSqsQueue({ url, deadLetterUrl, region, endpoint }: SqsSettin
       const batches = chunk(messages, SQS_BATCH);
       await unavailableOnError(
         'The message was not stored.',
-        Promise.all(batches.map((batch) => sendBatch(client, url, batch))),
+        allOrFirstError(batches.map((batch) => sendBatch(client, url, batch))),
       );
     },
     depth: () => unavailableOnError('The queue did not answer.', readDepth(client, url)),
@@ -83,6 +84,13 @@ async function sendBatch(
   );
   const [first] = failed;
   if (first) throw new Error(`SQS refused ${failed.length} messages: ${first.Message}`);
+}
+
+/** Nothing is on its way any more when this rejects, so that trying again is no race with it. */
+async function allOrFirstError(sendings: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(sendings);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
 }
 
 async function unavailableOnError<T>(message: string, call: Promise<T>): Promise<T> {
