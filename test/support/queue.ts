@@ -3,6 +3,7 @@ import {
   CreateQueueCommand,
   DeleteMessageBatchCommand,
   DeleteQueueCommand,
+  PurgeQueueCommand,
   ReceiveMessageCommand,
   SendMessageCommand,
   SQSClient,
@@ -17,6 +18,8 @@ export interface TestQueue {
   readonly queue: TaskQueue;
   /** Takes all messages that are in the queue, and returns their bodies. */
   drain(): Promise<unknown[]>;
+  /** Empties the queue, of messages that are delayed or in flight, too. */
+  purge(): Promise<void>;
 }
 
 export function useQueue(): TestQueue {
@@ -24,6 +27,7 @@ export function useQueue(): TestQueue {
     settings: undefined as unknown as SqsSettings,
     queue: undefined as unknown as TaskQueue,
     drain: () => drainQueue(test.settings),
+    purge: () => purgeQueue(test.settings),
   };
   beforeAll(async () => {
     test.settings = await createQueue(inject('sqsEndpoint'));
@@ -90,6 +94,10 @@ export async function drainQueue(settings: SqsSettings, url = settings.url): Pro
       await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries }));
     }
   });
+}
+
+export async function purgeQueue(settings: SqsSettings): Promise<void> {
+  await withClient(settings, (sqs) => sqs.send(new PurgeQueueCommand({ QueueUrl: settings.url })));
 }
 
 type Place = Pick<SqsSettings, 'endpoint' | 'region'>;
