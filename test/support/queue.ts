@@ -96,8 +96,8 @@ export async function drainQueue(settings: SqsSettings, url = settings.url): Pro
   });
 }
 
-export async function purgeQueue(settings: SqsSettings): Promise<void> {
-  await withClient(settings, (sqs) => sqs.send(new PurgeQueueCommand({ QueueUrl: settings.url })));
+export async function purgeQueue(settings: SqsSettings, url = settings.url): Promise<void> {
+  await withClient(settings, (sqs) => sqs.send(new PurgeQueueCommand({ QueueUrl: url })));
 }
 
 type Place = Pick<SqsSettings, 'endpoint' | 'region'>;
