@@ -22,6 +22,7 @@ import { fileURLToPath } from 'node:url';
 /** A lock whose holder has not touched it for so long was left behind. */
 const LOCK_STALE_MS = 30_000;
 const LOCK_TOUCH_MS = 5_000;
+const PARENT_CHECK_MS = 200;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [script, ...args] = process.argv.slice(2);
@@ -123,12 +124,23 @@ function npmCommand() {
 
 /** Runs the script to its end and ends the same way: same exit code, same signal. */
 async function run(node, args) {
+  const { ppid } = process;
   const child = spawn(node, args, {
     stdio: 'inherit',
     env: { ...process.env, ERRAND_BOOTSTRAP_PID: String(process.pid) },
   });
   const stopForwarding = forwardSignals(child);
+  // npm dies of SIGTERM without telling the shell between it and us, nor the shell us.
+  const byNpm = process.env.npm_lifecycle_event !== undefined;
+  const watch = setInterval(() => {
+    if (process.ppid === ppid) return;
+    clearInterval(watch);
+    child.kill('SIGTERM');
+  }, PARENT_CHECK_MS);
+  if (!byNpm) clearInterval(watch); // Then the parent is a shell, which may end before its jobs.
+
   const { code, signal } = await ended(child);
+  clearInterval(watch);
   stopForwarding();
   if (signal !== null) process.kill(process.pid, signal);
   else process.exitCode = code;

@@ -21,6 +21,7 @@ import { Refusal } from './refusal.ts';
 export const DATABASE_USER = 'errand';
 
 const MAJOR_VERSION = '18';
+const LEFTOVER_GRACE_MS = 3000;
 
 export interface PostgresPrograms {
   readonly postgres: string;
@@ -141,20 +142,21 @@ async function chownTree(path: string, owner: PostgresAccount): Promise<void> {
 }
 
 /**
- * Postgres refuses to start while the process named in its pid file lives, also when that number
- * meanwhile belongs to another program. A server of this directory is ended. Otherwise our own id
- * is put there: Postgres knows that its parent is no server, and still cleans up the shared memory
- * that the rest of the file names.
+ * Postgres refuses to start while the process named in its pid file exists: also as a zombie that
+ * nobody reaps, and when the number meanwhile belongs to another program. A live server of this
+ * directory is ended. Then our own id is put there: Postgres knows that its parent is no server,
+ * and still cleans up the shared memory that the rest of the file names.
  */
 async function clearStalePid(dataDirectory: string): Promise<void> {
   const file = join(dataDirectory, 'postmaster.pid');
   const content = await readFile(file, 'utf8').catch(() => '');
+  if (content === '') return;
   const [pid, ...rest] = content.split('\n');
   const holder = identify(Number(pid));
-  if (holder === undefined) return;
-
-  const workingDirectory = await readlink(`/proc/${holder.pid}/cwd`).catch(() => undefined);
-  if (workingDirectory === undefined) return; // Not Linux, or not ours to look at: Postgres decides.
-  if (workingDirectory === dataDirectory) await end(holder, 'SIGINT', 3000);
-  else await writeFile(file, [process.pid, ...rest].join('\n'));
+  if (holder !== undefined) {
+    const workingDirectory = await readlink(`/proc/${holder.pid}/cwd`).catch(() => undefined);
+    if (workingDirectory === undefined) return; // Not Linux, or not ours to see: Postgres decides.
+    if (workingDirectory === dataDirectory) await end(holder, 'SIGINT', LEFTOVER_GRACE_MS);
+  }
+  await writeFile(file, [process.pid, ...rest].join('\n'));
 }

@@ -11,8 +11,6 @@ import type { Part } from './supervisor.ts';
 const DATABASE = 'errand';
 const LOG = 'postgres.log';
 const LOG_KEPT_BYTES = 10 * 1024 * 1024;
-/** SQLSTATE 42P04. */
-const DUPLICATE_DATABASE = '42P04';
 /** SQLSTATE 28P01. */
 const WRONG_PASSWORD = '28P01';
 
@@ -109,12 +107,11 @@ async function answers(options: PostgresOptions, signal: AbortSignal): Promise<v
   for (;;) {
     const sql = postgres(databaseUrl(options, 'postgres'), { max: 1, connect_timeout: 2 });
     try {
-      await sql`create database ${sql(DATABASE)}`;
+      const [existing] = await sql`select from pg_database where datname = ${DATABASE}`;
+      if (existing === undefined) await sql`create database ${sql(DATABASE)}`;
       return;
     } catch (error) {
-      const { code } = error as { code?: string };
-      if (code === DUPLICATE_DATABASE) return;
-      if (code === WRONG_PASSWORD) {
+      if ((error as { code?: string }).code === WRONG_PASSWORD) {
         throw new Error('the password in .errand/postgres-password is not that of its data');
       }
       signal.throwIfAborted();

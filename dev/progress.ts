@@ -10,6 +10,8 @@ export interface Progress {
   done(name: string, detail: string): void;
   missing(name: string, advice: string): void;
   note(message: string): void;
+  /** All parts are ready: where, and what to try. */
+  ready(url: string): void;
   /** From here on, parts end because they are asked to, and only their own output is shown. */
   stopping(): void;
 }
@@ -33,7 +35,10 @@ export function openProgress(terminal: Terminal): Progress {
     async step(name, run) {
       const before = performance.now();
       const detail = await run();
-      terminal.part(name, 'ready', performance.now() - before, detail);
+      if (!stopping) terminal.part(name, 'ready', performance.now() - before, detail);
+    },
+    ready(url) {
+      if (!stopping) tellReady(terminal, url, performance.now() - startedAt);
     },
     done: (name, detail) => terminal.part(name, 'ready', performance.now() - startedAt, detail),
     missing: (name, advice) => terminal.part(name, 'missing', undefined, advice),
@@ -68,4 +73,18 @@ function showLastLines(terminal: Terminal, lines: readonly string[]): void {
   if (lines.length === 0) return;
   const shown = lines.map((line) => formatLogLine(line, terminal.paint) ?? line);
   terminal.block('Its last lines', shown.join('\n'));
+}
+
+function tellReady(terminal: Terminal, url: string, tookMs: number): void {
+  terminal.heading(`  errand is ready at ${url} after ${(tookMs / 1000).toFixed(1)} s`);
+  terminal.block(
+    'Run a command',
+    `curl ${url}/api/tasks --header 'Content-Type: application/json' \\\n  --data '{"command": "echo hello"}'`,
+  );
+  terminal.block(
+    'See its result, and the latest tasks',
+    `curl ${url}/api/tasks/ID\ncurl ${url}/api/tasks`,
+  );
+  terminal.block('Stop', 'Ctrl-C. The data stays in .errand; remove that to begin anew.');
+  terminal.line('');
 }

@@ -6,7 +6,7 @@ import { openProgress } from './progress.ts';
 import { Refusal } from './refusal.ts';
 import { endLeftovers, readRunning, recordRunning } from './running-record.ts';
 import { publicUrl, readSettings, refuseTakenPort } from './settings.ts';
-import { startStack } from './stack.ts';
+import { type Stack, startStack } from './stack.ts';
 import { watchStopRequests } from './stop-requests.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
 
@@ -31,25 +31,20 @@ async function start(terminal: Terminal): Promise<number> {
   await refuseTakenPort(settings);
 
   const stop = watchStopRequests();
-  const startedAt = performance.now();
   const progress = openProgress(terminal);
   const recorder = recordRunning(state, url);
   terminal.heading('errand');
   if (leftovers > 0) progress.note('ended what a killed start had left running');
 
   const stack = startStack({ project, settings, state, recorder, progress });
-  const outcome = stack.ready.then(
-    () => {
-      tellReady(terminal, url, performance.now() - startedAt);
-      return stack.gaveUp.then((part) => `${part} keeps crashing, so everything is stopped.`);
-    },
-    (error: unknown) => (error instanceof Error ? error.message : String(error)),
-  );
-  const failure = await Promise.race([outcome, stop.requested]);
+  const failure = await Promise.race([
+    untilFailure(stack, () => progress.ready(url)),
+    stop.requested,
+  ]);
 
   progress.stopping();
   if (failure === undefined) terminal.line('\n  stopping; once more stops at once');
-  else terminal.problem(failure);
+  else terminal.problem(failure.message, failure instanceof Refusal ? failure.remedy : undefined);
   const stoppingAt = performance.now();
   void stop.again.then(() => stack.kill());
   await stack.stop();
@@ -67,16 +62,13 @@ function alreadyRunning(running: ReturnType<typeof readRunning>): Refusal {
   );
 }
 
-function tellReady(terminal: Terminal, url: string, tookMs: number): void {
-  terminal.heading(`  errand is ready at ${url} after ${(tookMs / 1000).toFixed(1)} s`);
-  terminal.block(
-    'Run a command',
-    `curl ${url}/api/tasks --header 'Content-Type: application/json' \\\n  --data '{"command": "echo hello"}'`,
-  );
-  terminal.block(
-    'See its result, and the latest tasks',
-    `curl ${url}/api/tasks/ID\ncurl ${url}/api/tasks`,
-  );
-  terminal.block('Stop', 'Ctrl-C. The data stays in .errand; remove that to begin anew.');
-  terminal.line('');
+/** Answers why the stack is of no use any more. */
+async function untilFailure(stack: Stack, onReady: () => void): Promise<Error> {
+  try {
+    await stack.ready;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+  onReady();
+  return new Error(`${await stack.gaveUp} keeps crashing, so everything is stopped.`);
 }
