@@ -1,23 +1,34 @@
 import { z } from 'zod';
 import { Secret } from './secret.ts';
 
-const wholeNumber = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
-const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+const wholeNumber = (min: number, max: number) => {
+  const error = `must be a whole number from ${min} to ${max}`;
+  return z.coerce.number({ error }).int({ error }).min(min, error).max(max, error);
+};
+const oneOf = <const T extends readonly string[]>(values: T) =>
+  z.enum(values, { error: `must be one of ${values.join(', ')}` });
+const flag = oneOf(['true', 'false']).transform((text) => text === 'true');
+const url = (example: string) => {
+  const missingOrWrong = ({ input }: { input?: unknown }) =>
+    `${input === undefined ? 'is not set; it' : ''} must be a URL as in ${example}`.trim();
+  return z.url({ error: missingOrWrong });
+};
+const queueUrl = url('https://sqs.us-east-1.amazonaws.com/123456789012/tasks');
 
 const Environment = z
   .object({
-    DATABASE_URL: z
-      .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' })
-      .transform((url) => new Secret(url)),
+    DATABASE_URL: url('postgres://user:password@host:5432/errand')
+      .regex(/^postgres(ql)?:/, 'must begin with postgres://')
+      .transform((text) => new Secret(text)),
     DATABASE_POOL_MAX: wholeNumber(1, 100).default(1),
     DATABASE_PREPARE: flag.default(true),
 
-    TASK_QUEUE_URL: z.url(),
-    DEAD_LETTER_QUEUE_URL: z.url(),
-    SQS_ENDPOINT: z.url().optional(),
+    TASK_QUEUE_URL: queueUrl,
+    DEAD_LETTER_QUEUE_URL: queueUrl,
+    SQS_ENDPOINT: url('http://127.0.0.1:4566').optional(),
     AWS_REGION: z.string().default('us-east-1'),
 
-    SANDBOX: z.enum(['auto', 'namespaces', 'unsafe-none']).default('auto'),
+    SANDBOX: oneOf(['auto', 'namespaces', 'unsafe-none']).default('auto'),
     LEASE_SECONDS: wholeNumber(2, 3600).default(30),
     SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(1),
     RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
@@ -42,7 +53,7 @@ const Environment = z
     retentionDays: env.RETENTION_DAYS,
   }));
 
-const LogLevel = z.enum(['debug', 'info', 'warn', 'error']);
+const LogLevel = z.enum(['debug', 'info', 'warn', 'error', 'silent']);
 
 export type Config = z.infer<typeof Environment>;
 
@@ -54,9 +65,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = Environment.safeParse(set);
   if (parsed.success) return parsed.data;
-  const complaints = parsed.error.issues.map(
-    ({ path, message }) => `${path.join('.')}: ${message}`,
-  );
+  const complaints = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
   throw new Error(`The configuration is wrong.\n  ${complaints.join('\n  ')}`);
 }
 

@@ -1,7 +1,7 @@
 import { type Logger, pino } from 'pino';
 
 export type { Logger } from 'pino';
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 /** Writes one JSON object a line to stderr, at once: a Lambda environment may freeze any time. */
 export function makeLogger(level: LogLevel): Logger {

@@ -1,0 +1,96 @@
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { parseConfig, parseLogLevel } from '../../lib/config/config.ts';
+
+const valid = {
+  DATABASE_URL: 'postgres://errand:s3cret@db.example:5432/errand',
+  TASK_QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/123456789012/tasks',
+  DEAD_LETTER_QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/123456789012/dead-letters',
+};
+
+/** What the parser complains about, line by line. */
+function complaintsOf(env: Record<string, string>): string[] {
+  try {
+    parseConfig(env);
+  } catch (error) {
+    const [, ...complaints] = String(error).split('\n');
+    return complaints.map((line) => line.trim());
+  }
+  throw new Error('the configuration was accepted');
+}
+
+describe('parseConfig', () => {
+  it('needs a database and two queues, and knows the rest', () => {
+    expect(parseConfig(valid)).toMatchObject({
+      database: { poolMax: 1, prepare: true },
+      queue: {
+        url: valid.TASK_QUEUE_URL,
+        deadLetterUrl: valid.DEAD_LETTER_QUEUE_URL,
+        endpoint: undefined,
+        region: 'us-east-1',
+      },
+      worker: { sandbox: 'auto', leaseSeconds: 30 },
+      retentionDays: 30,
+    });
+  });
+
+  it('takes an empty variable for one that is not set', () => {
+    const { queue, worker } = parseConfig({ ...valid, SQS_ENDPOINT: '', LEASE_SECONDS: '' });
+    expect(queue.endpoint).toBeUndefined();
+    expect(worker.leaseSeconds).toBe(30);
+  });
+
+  it('names everything that is missing in one message', () => {
+    expect(complaintsOf({})).toEqual([
+      'DATABASE_URL is not set; it must be a URL as in postgres://user:password@host:5432/errand',
+      'TASK_QUEUE_URL is not set; it must be a URL as in https://sqs.us-east-1.amazonaws.com/123456789012/tasks',
+      'DEAD_LETTER_QUEUE_URL is not set; it must be a URL as in https://sqs.us-east-1.amazonaws.com/123456789012/tasks',
+    ]);
+  });
+
+  it('names everything that is wrong in one message', () => {
+    const wrong = {
+      ...valid,
+      DATABASE_URL: 'mysql://db.example/errand',
+      DATABASE_POOL_MAX: 'many',
+      DATABASE_PREPARE: 'yes',
+      TASK_QUEUE_URL: '[object Object]',
+      SANDBOX: 'docker',
+      LEASE_SECONDS: '1',
+      RETENTION_DAYS: '1.5',
+    };
+    expect(complaintsOf(wrong)).toEqual([
+      'DATABASE_URL must begin with postgres://',
+      'DATABASE_POOL_MAX must be a whole number from 1 to 100',
+      'DATABASE_PREPARE must be one of true, false',
+      'TASK_QUEUE_URL must be a URL as in https://sqs.us-east-1.amazonaws.com/123456789012/tasks',
+      'SANDBOX must be one of auto, namespaces, unsafe-none',
+      'LEASE_SECONDS must be a whole number from 2 to 3600',
+      'RETENTION_DAYS must be a whole number from 1 to 36500',
+    ]);
+  });
+
+  it('shows the password nowhere', () => {
+    const config = parseConfig(valid);
+    expect(config.database.url.reveal()).toBe(valid.DATABASE_URL);
+    for (const shown of [
+      JSON.stringify(config),
+      inspect(config, { depth: null, showHidden: true }),
+      `${config.database.url}`,
+    ]) {
+      expect(shown).toContain('[secret]');
+      expect(shown).not.toContain('s3cret');
+    }
+    expect(
+      complaintsOf({ ...valid, DATABASE_URL: 'postgres//errand:s3cret@db' }).join(),
+    ).not.toContain('s3cret');
+  });
+});
+
+describe('parseLogLevel', () => {
+  it('takes info for what it does not know, as the log must work first', () => {
+    expect(parseLogLevel({ LOG_LEVEL: 'warn' })).toBe('warn');
+    expect(parseLogLevel({ LOG_LEVEL: 'loud' })).toBe('info');
+    expect(parseLogLevel({})).toBe('info');
+  });
+});
