@@ -91,8 +91,11 @@ function decodeFrame(type: string, body: Buffer): Frame {
   }
 }
 
+/** Backwards, so that the usual name of a number wins: SIGABRT is listed before SIGIOT. */
 const signalNames = new Map<number, string>(
-  Object.entries(constants.signals).map(([name, number]) => [number, name]),
+  Object.entries(constants.signals)
+    .reverse()
+    .map(([name, number]) => [number, name]),
 );
 
 /** @throws SandboxError when the launcher could not set the command up. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chown, mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,14 +26,17 @@ export interface LauncherOptions {
   readonly readOnlyPaths?: readonly string[];
   /** As root: the first uid that commands run as. */
   readonly uid?: number;
+  /** As root: run the launcher itself as this user, who needs no privilege for it. */
+  readonly user?: { readonly uid: number; readonly gid: number };
 }
 
 interface Server {
   readonly socketPath: string;
-  readonly folder: string;
   readonly process: ChildProcess;
-  /** Resolves with the reason when the server has ended. */
-  readonly ended: Promise<string>;
+  /** Resolves when the server has ended: it takes no more commands. */
+  readonly ended: Promise<void>;
+  /** Resolves when also all that it started has ended, and its files are gone. */
+  readonly cleaned: Promise<void>;
 }
 
 /** How long a cancelled command may take to be dead and reported. */
@@ -71,43 +74,61 @@ export function makeLauncherSandbox(options: LauncherOptions): Sandbox {
 }
 
 async function startServer(options: LauncherOptions): Promise<Server> {
-  const folder = await mkdtemp(join(tmpdir(), 'errand-sandbox-'));
+  // Nobody else may enter the socket's folder; commands with a uid of their own must enter theirs.
+  const folder = await mkdtemp(join(tmpdir(), 'errand-launcher-'));
+  const scratch = await mkdtemp(join(tmpdir(), 'errand-work-'));
+  if (options.user !== undefined) {
+    const { uid, gid } = options.user;
+    await Promise.all([folder, scratch].map((path) => chown(path, uid, gid)));
+  }
   const socketPath = join(folder, 'socket');
-  const process = spawn(options.binary, serveArguments(options, folder, socketPath), {
+  const process = spawn(options.binary, serveArguments(options, scratch, socketPath), {
     cwd: '/',
     env: {},
     stdio: ['pipe', 'pipe', 'pipe'],
+    ...options.user,
   });
   let complaints = '';
   process.stderr.on('data', (bytes: Buffer) => {
     complaints = (complaints + bytes.toString()).slice(-2_000);
   });
-  process.stdin.on('error', () => {}); // it died first: `ended` tells
-  const ended = new Promise<string>((resolve) => {
-    process.once('error', (error) => resolve(error.message));
-    process.once('close', () => resolve(complaints.trim() || 'it said nothing'));
+  process.once('error', ({ message }) => {
+    complaints = message;
   });
-  const cleaned = ended.finally(() => rm(folder, { recursive: true, force: true }));
-  const ready = once(process.stdout, 'data').then(() => undefined);
-  const reason = await Promise.race([ready, ended]);
-  if (reason !== undefined) {
-    throw new SandboxError(`The sandbox launcher could not start: ${reason}`);
+  process.stdin.on('error', () => {}); // it died first: `ended` tells
+  const ended = new Promise<void>((resolve) => {
+    process.once('error', () => resolve());
+    process.once('exit', () => resolve());
+  });
+  // Its pipes are closed when the last of its children has gone, too.
+  const closed = new Promise<void>((resolve) => {
+    process.once('error', () => resolve());
+    process.once('close', () => resolve());
+  });
+  const remove = (path: string) => rm(path, { recursive: true, force: true });
+  const cleaned = closed.then(async () => {
+    await Promise.all([remove(folder), remove(scratch)]);
+  });
+  const ready = once(process.stdout, 'data').then(() => true);
+  const isReady = await Promise.race([ready, cleaned.then(() => false)]);
+  if (!isReady) {
+    throw new SandboxError(`The sandbox launcher could not start: ${complaints.trim()}`);
   }
-  return { socketPath, folder, process, ended: cleaned };
+  return { socketPath, process, ended, cleaned };
 }
 
-function serveArguments(options: LauncherOptions, folder: string, socketPath: string): string[] {
-  const scratch = options.tier === 'namespaces' ? [] : ['--scratch', folder];
+function serveArguments(options: LauncherOptions, scratch: string, socketPath: string): string[] {
   const uid = options.uid === undefined ? [] : ['--uid', String(options.uid)];
   const readOnly = (options.readOnlyPaths ?? []).flatMap((path) => ['--read-only', path]);
   const pool = ['--tier', options.tier, '--pool', String(options.pool)];
-  return ['serve', '--socket', socketPath, ...pool, ...scratch, ...uid, ...readOnly];
+  const places = ['--socket', socketPath, '--scratch', scratch];
+  return ['serve', ...places, ...pool, ...uid, ...readOnly];
 }
 
 /** The server ends with its stdin, and everything it started ends with it. */
 async function stopServer(server: Server): Promise<void> {
   server.process.stdin?.end();
-  await server.ended;
+  await server.cleaned;
 }
 
 interface Run {

@@ -109,8 +109,7 @@ enum verdict { /* beyond plain errno values: a look at an argument */
   ON_IOCTL,
   ON_PERSONALITY,
   ON_FIRST_ARGUMENT,  /* 0 means the caller itself */
-  ON_SECOND_ARGUMENT,
-  VERDICTS
+  ON_SECOND_ARGUMENT, /* 0 means the caller itself, or no path */
 };
 struct refusal {
   unsigned nr;
@@ -184,12 +183,14 @@ static const struct refusal without_namespaces[] = {
     {__NR_ioprio_set, ON_SECOND_ARGUMENT}, {__NR_inotify_add_watch, EPERM},
 };
 
-/* Landlock does not cover these; where the command shares our uid they would reach our files. */
+/*
+ * Landlock does not cover these; where the command shares our uid they would reach our files by
+ * path. By descriptor they may: Landlock decided what could be opened, and O_PATH is no help.
+ */
 static const struct refusal on_shared_uid[] = {
-    {__NR_fchmod, EPERM}, {__NR_fchmodat, EPERM}, {452 /* fchmodat2 */, EPERM},
-    {__NR_fchown, EPERM}, {__NR_fchownat, EPERM}, {__NR_utimensat, EPERM},
-    {__NR_setxattr, EPERM}, {__NR_lsetxattr, EPERM}, {__NR_fsetxattr, EPERM},
-    {__NR_removexattr, EPERM}, {__NR_lremovexattr, EPERM}, {__NR_fremovexattr, EPERM},
+    {__NR_fchmodat, EPERM}, {452 /* fchmodat2 */, EPERM}, {__NR_fchownat, EPERM},
+    {__NR_utimensat, ON_SECOND_ARGUMENT}, {__NR_setxattr, EPERM}, {__NR_lsetxattr, EPERM},
+    {__NR_removexattr, EPERM}, {__NR_lremovexattr, EPERM},
 #ifdef __x86_64__
     {__NR_chmod, EPERM}, {__NR_chown, EPERM}, {__NR_lchown, EPERM}, {__NR_utime, EPERM},
     {__NR_utimes, EPERM}, {__NR_futimesat, EPERM},
@@ -257,7 +258,7 @@ static void emit_search(size_t from, size_t to) {
   }
 }
 
-/* Arguments are compared in their low 32 bits, which is what the kernel uses of each of these. */
+/* Arguments are compared in their low 32 bits, all that the kernel uses of most of these. */
 static void emit_ending(unsigned verdict, bool unix_sockets) {
   static const uint32_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
                                      CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
@@ -283,7 +284,9 @@ static void emit_ending(unsigned verdict, bool unix_sockets) {
       emit(BPF_JMP | BPF_JEQ | BPF_K, 8, 2, 0);
       emit(BPF_JMP | BPF_JEQ | BPF_K, UINT32_MAX, 1, 0);
       break;
-    default:
+    default: /* may be a pointer: all 64 bits */
+      emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2);
+      emit_load(offsetof(struct seccomp_data, args) + argument * 8 + 4);
       emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
   }
   emit_return(SECCOMP_RET_ERRNO | EPERM);
@@ -382,6 +385,9 @@ void confine_self(const struct sandbox *sandbox, const struct request_head *limi
   /* The tree's memory is watched; this stops one process that would outrun the watch. Thread
      stacks and heaps that are reserved but not used count, hence the room. */
   uint64_t data = 4 * limits->memory_bytes + (256u << 20);
+#ifdef __SANITIZE_ADDRESS__
+  data = UINT64_MAX; /* its shadow memory counts */
+#endif
   STEP("RLIMIT_DATA", limit(RLIMIT_DATA, data, data));
   STEP("RLIMIT_CORE", limit(RLIMIT_CORE, 0, 0));
   STEP("RLIMIT_MSGQUEUE", limit(RLIMIT_MSGQUEUE, 0, 0));

@@ -64,7 +64,7 @@ struct child_status {
 /* main.c */
 _Noreturn void fail(const char *step);
 _Noreturn void fail_with(const char *step, int error);
-void complain(const char *step, int error);
+_Noreturn void begin(struct config *config);
 
 /* root.c: the namespaces tier's file tree and namespaces */
 void build_root(const struct config *config);
@@ -90,7 +90,7 @@ void signal_tree(const struct sandbox *sandbox, int signal);
 void reap_all(const struct sandbox *sandbox);
 void kill_strays(const pid_t *known, unsigned count);
 unsigned tasks_of_uid(int proc_fd, uid_t uid);
-bool remove_tree(int dir_fd, const char *name);
+bool remove_tree(const char *path);
 uint64_t disk_usage(int dir_fd, const char *name, unsigned depth);
 
 /* supervise.c: one command from request to report */
@@ -100,6 +100,6 @@ _Noreturn void supervise(struct sandbox *sandbox, int conn);
 _Noreturn void run_pool(struct config *config);
 
 /* probe.c */
-int probe(void);
+int probe(const struct config *config);
 
 #endif

@@ -27,11 +27,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void complain(const char *step, int error) {
-  dprintf(2, "launcher: %s: %s\n", step, strerror(error));
-}
+#ifdef __SANITIZE_ADDRESS__
+const char *__asan_default_options(void);
+const char *__asan_default_options(void) { return "detect_leaks=0"; } /* it wants ptrace */
+#endif
+
 _Noreturn void fail_with(const char *step, int error) {
-  complain(step, error);
+  dprintf(2, "launcher: %s: %s\n", step, strerror(error));
   _exit(1);
 }
 _Noreturn void fail(const char *step) { fail_with(step, errno); }
@@ -149,15 +151,34 @@ static _Noreturn void enter_stage(struct config *config) {
   run_pool(config);
 }
 
+_Noreturn void begin(struct config *config) {
+  if (config->tier == TIER_LANDLOCK && config->landlock_abi < 6)
+    fail_with("Landlock ABI 6 is needed (Linux 6.12)", ENOSYS);
+  if (config->tier == TIER_NAMESPACES) enter_stage(config);
+  run_pool(config);
+}
+
+/* A command sees its supervisor's command line in /proc: it must not tell about the host. */
+static void forget_arguments(int argc, char **argv) {
+  static const char name[] = "launcher";
+  char *last = argv[argc - 1];
+  for (char *byte = argv[0], *end = last + strlen(last); byte < end; byte++) *byte = 0;
+  if (strlen(argv[0]) == 0 && last > argv[0] + sizeof name) memcpy(argv[0], name, sizeof name);
+  if (environ)
+    for (char **entry = environ; *entry; entry++) memset(*entry, 0, strlen(*entry));
+  environ = NULL;
+}
+
 int main(int argc, char **argv) {
   struct config config = {.pool = 4, .max = 64, .listen_fd = -1, .conn_fd = -1, .uid = 60600,
                           .disk_bytes = 64u << 20};
   const char *mode = argc > 1 ? argv[1] : "", *socket_path = NULL;
-  if (!strcmp(mode, "probe")) return probe();
+  config.landlock_abi = landlock_abi();
+  if (!strcmp(mode, "probe")) return probe(&config);
   bool serve = !strcmp(mode, "serve");
   if (!serve && strcmp(mode, "run")) usage("serve, run or probe?");
   for (int i = 2; i < argc; i += 2) {
-    const char *name = argv[i], *value = argv[i + 1];
+    const char *name = argv[i], *value = argv[i + 1] ? strdup(argv[i + 1]) : NULL;
     if (!value) usage("an option needs a value");
     if (!strcmp(name, "--socket")) socket_path = value;
     else if (!strcmp(name, "--connection")) config.conn_fd = (int)number(value, 0, 1023);
@@ -177,15 +198,12 @@ int main(int argc, char **argv) {
   if (config.max < config.pool) config.max = config.pool;
   if (config.tier != TIER_NAMESPACES && (!config.scratch || *config.scratch != '/'))
     usage("this tier needs --scratch");
-  config.landlock_abi = landlock_abi();
-  if (config.tier == TIER_LANDLOCK && config.landlock_abi < 6)
-    fail_with("Landlock ABI 6 is needed (Linux 6.12)", ENOSYS);
   config.own_uid = geteuid() == 0 && config.tier != TIER_NONE;
+  if (config.scratch && chmod(config.scratch, 0711)) fail(config.scratch);
   /* Nothing of ours is to be found in /proc, by whatever runs as the same user. */
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) fail("clear dumpable");
-  environ = NULL;
+  forget_arguments(argc, argv);
   umask(022);
   if (serve) config.listen_fd = listen_at(socket_path);
-  if (config.tier == TIER_NAMESPACES) enter_stage(&config);
-  run_pool(&config);
+  begin(&config);
 }

@@ -162,11 +162,11 @@ static void read_request(void) {
 /* ---- the command ---- */
 
 /* What a shell says, with a shell's exit code. */
-static _Noreturn void cannot_run(const char *name, int error) {
+static int cannot_run(const char *name, int error) {
   bool missing = error == ENOENT || error == ENOTDIR;
   dprintf(2, "errand: %s: %s\n", name,
           error == ENOENT ? "command not found" : strerror(error));
-  _exit(missing ? 127 : 126);
+  return missing ? 127 : 126;
 }
 
 struct ends {
@@ -185,13 +185,13 @@ static int be_the_command(void *argument) {
   if (signal(SIGPIPE, SIG_DFL) == SIG_ERR || setsid() < 0 || dup2(ends->in, 0) < 0 ||
       dup2(ends->out, 1) < 0 || dup2(ends->err, 2) < 0 || syscall(SYS_close_range, 3, ~0u, 4 /* CLOEXEC */)) {
     run.child.error = errno;
-    _exit(126);
+    return 126;
   }
   confine_self(run.sandbox, &run.head, &run.child);
   sigprocmask(SIG_SETMASK, &none, NULL);
   environ = run.env;
   execvp(run.argv[0], run.argv);
-  cannot_run(run.argv[0], errno);
+  return cannot_run(run.argv[0], errno);
 }
 
 static bool has_variable(const char *name) {
@@ -265,6 +265,7 @@ static bool take_output(struct stream *stream) {
   char *into = run.outgoing + run.out_end + FRAME_HEAD;
   size_t length = room();
   if (wanted == 0) into = discarded, length = sizeof discarded;
+  if (length == 0) return false; /* a read of nothing would look like the end */
   ssize_t got = read(stream->fd, into, length < CHUNK ? length : CHUNK);
   if (got < 0) return false;
   if (got == 0) {
@@ -413,9 +414,11 @@ static enum cause find_cause(void) {
   if (!WIFSIGNALED(run.status)) return EXITED;
   uint64_t cpu_us = (uint64_t)run.usage.ru_utime.tv_sec * 1000000u + (uint64_t)run.usage.ru_utime.tv_usec +
                     (uint64_t)run.usage.ru_stime.tv_sec * 1000000u + (uint64_t)run.usage.ru_stime.tv_usec;
-  bool used_up = cpu_us + 50000 >= (run.head.cpu_ms + 999) / 1000 * 1000000u;
+  /* The kernel counts this limit in ticks, which can differ from the time used by a fifth. */
+  uint64_t limit_us = (run.head.cpu_ms + 999) / 1000 * 1000000u;
   int signal = WTERMSIG(run.status);
-  return used_up && (signal == SIGXCPU || signal == SIGKILL) ? CPU_EXCEEDED : SIGNALLED;
+  bool used_up = (signal == SIGXCPU || signal == SIGKILL) && cpu_us > limit_us / 4 * 3;
+  return used_up ? CPU_EXCEEDED : SIGNALLED;
 }
 
 static double milliseconds(struct timeval time) {
@@ -459,7 +462,7 @@ _Noreturn void supervise(struct sandbox *sandbox, int conn) {
   if (run.child.error) sandbox_error(run.child.step, run.child.error);
   drain(&run.out);
   drain(&run.err);
-  if (run.sandbox->config->tier > TIER_NAMESPACES) remove_tree(AT_FDCWD, sandbox->work);
+  if (run.sandbox->config->tier > TIER_NAMESPACES) remove_tree(sandbox->work);
   send_report();
   /* A client that is still sending stdin would get an error for it, instead of the report. */
   while (run.stdin_left > 0) {

@@ -40,22 +40,46 @@ static pid_t parent_of(int proc_fd, pid_t pid) {
   return text && sscanf(text, ") %*c %d", &parent) == 1 ? parent : 0;
 }
 
-/* Lists the command's processes in processes[0..n). */
-static unsigned list_tree(const struct sandbox *sandbox) {
-  bool alone = sandbox->config->tier == TIER_NAMESPACES;
-  unsigned count = 0, ours = 0;
-  int fd = sandbox->proc_fd < 0 ? -1 : openat(sandbox->proc_fd, ".", O_RDONLY | O_CLOEXEC);
-  DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-  if (!dir) return 0;
-  for (struct dirent *entry; count < MAX_PROCESSES && (entry = readdir(dir));) {
+static DIR *open_dir(int proc_fd, const char *path) {
+  int fd = proc_fd < 0 ? -1 : openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return fd < 0 ? NULL : fdopendir(fd);
+}
+
+/* Every process that /proc shows, but process 1. */
+static unsigned list_all(int proc_fd, bool with_parents) {
+  unsigned count = 0;
+  DIR *dir = open_dir(proc_fd, ".");
+  for (struct dirent *entry; dir && count < MAX_PROCESSES && (entry = readdir(dir));) {
     pid_t pid = atoi(entry->d_name);
     if (pid <= 1) continue;
-    pid_t parent = alone ? 1 : parent_of(sandbox->proc_fd, pid);
-    processes[count++] = (struct process){pid, parent, alone};
+    processes[count++] = (struct process){pid, with_parents ? parent_of(proc_fd, pid) : 1, false};
   }
-  closedir(dir);
-  if (alone) return count;
-  pid_t self = getpid();
+  if (dir) closedir(dir);
+  return count;
+}
+
+/* Appends the children of a process: each of its threads has its own. */
+static unsigned append_children(int proc_fd, pid_t pid, unsigned count) {
+  char path[64];
+  snprintf(path, sizeof path, "%d/task", pid);
+  DIR *dir = open_dir(proc_fd, path);
+  for (struct dirent *entry; dir && (entry = readdir(dir));) {
+    if (entry->d_name[0] == '.') continue;
+    snprintf(path, sizeof path, "%d/task/%d/children", pid, atoi(entry->d_name));
+    const char *text = slurp(proc_fd, path);
+    for (char *end; *text && count < MAX_PROCESSES; text = end + (*end == ' ')) {
+      pid_t child = (pid_t)strtol(text, &end, 10);
+      if (end == text) break;
+      processes[count++] = (struct process){child, pid, true};
+    }
+  }
+  if (dir) closedir(dir);
+  return count;
+}
+
+/* For kernels that do not list children (CONFIG_PROC_CHILDREN): all processes by their parents. */
+static unsigned list_by_parents(int proc_fd, pid_t self) {
+  unsigned count = list_all(proc_fd, true), ours = 0;
   for (bool more = true; more;) { /* a parent may be listed after its child */
     more = false;
     for (unsigned i = 0; i < count; i++) {
@@ -69,6 +93,20 @@ static unsigned list_tree(const struct sandbox *sandbox) {
   for (unsigned i = 0; i < count; i++)
     if (processes[i].ours) processes[ours++] = processes[i];
   return ours;
+}
+
+/* Lists the command's processes in processes[0..n). */
+static unsigned list_tree(const struct sandbox *sandbox) {
+  if (sandbox->config->tier == TIER_NAMESPACES) return list_all(sandbox->proc_fd, false);
+  char own[64];
+  pid_t self = getpid();
+  snprintf(own, sizeof own, "self/task/%d/children", self);
+  if (sandbox->proc_fd < 0 || faccessat(sandbox->proc_fd, own, R_OK, 0))
+    return list_by_parents(sandbox->proc_fd, self);
+  unsigned count = append_children(sandbox->proc_fd, self, 0);
+  for (unsigned i = 0; i < count; i++)
+    count = append_children(sandbox->proc_fd, processes[i].pid, count);
+  return count;
 }
 
 static uint64_t kilobytes(const char *text, const char *name) {
@@ -111,12 +149,13 @@ void signal_tree(const struct sandbox *sandbox, int signal) {
 void reap_all(const struct sandbox *sandbox) {
   bool alone = sandbox->config->tier == TIER_NAMESPACES;
   for (;;) {
-    signal_tree(sandbox, SIGKILL);
+    if (alone) signal_tree(sandbox, SIGKILL);
     pid_t pid;
     do pid = waitpid(-1, NULL, alone ? 0 : WNOHANG);
     while (pid > 0 || (pid < 0 && errno == EINTR));
     if (pid < 0) return; /* ECHILD: as init or subreaper, no child means no descendant */
-    usleep(500);
+    signal_tree(sandbox, SIGKILL);
+    usleep(200);
   }
 }
 
@@ -140,8 +179,7 @@ void kill_strays(const pid_t *known, unsigned count) {
 
 unsigned tasks_of_uid(int proc_fd, uid_t uid) {
   unsigned tasks = 0;
-  int fd = proc_fd < 0 ? -1 : openat(proc_fd, ".", O_RDONLY | O_CLOEXEC);
-  DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+  DIR *dir = open_dir(proc_fd, ".");
   for (struct dirent *entry; dir && (entry = readdir(dir));) {
     char path[64];
     if (atoi(entry->d_name) <= 0) continue;
@@ -157,19 +195,44 @@ unsigned tasks_of_uid(int proc_fd, uid_t uid) {
 
 /* ---- the scratch folder of the tiers without a tmpfs; links are never followed ---- */
 
-bool remove_tree(int dir_fd, const char *name) {
-  if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT) return true;
-  int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0 && errno == EACCES && fchmodat(dir_fd, name, 0700, 0) == 0)
-    fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) return false;
-  fchmod(fd, 0700); /* a command can take write permission away from its own folder */
+/* Empties a folder. What lies too deep for our descriptors is moved up, for the next pass. */
+static bool empty(int fd, int top_fd, unsigned depth, unsigned *moved) {
+  fchmod(fd, 0700); /* a command can take the permissions away from its own folders */
   DIR *dir = fdopendir(fd);
   if (!dir) return close(fd), false;
-  for (struct dirent *entry; (entry = readdir(dir));)
-    if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) remove_tree(fd, entry->d_name);
+  for (struct dirent *entry; (entry = readdir(dir));) {
+    const char *name = entry->d_name;
+    if (!strcmp(name, ".") || !strcmp(name, "..")) continue;
+    if (unlinkat(fd, name, 0) == 0) continue;
+    if (depth == 64) {
+      char to[32];
+      snprintf(to, sizeof to, ".errand-%u", (*moved)++);
+      renameat(fd, name, top_fd, to);
+      continue;
+    }
+    int sub = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (sub < 0 && errno == EACCES && fchmodat(fd, name, 0700, 0) == 0)
+      sub = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (sub >= 0) empty(sub, top_fd < 0 ? fd : top_fd, depth + 1, moved);
+    unlinkat(fd, name, AT_REMOVEDIR);
+  }
   closedir(dir);
-  return unlinkat(dir_fd, name, AT_REMOVEDIR) == 0;
+  return true;
+}
+
+bool remove_tree(const char *path) {
+  unsigned moved = 0;
+  for (unsigned before = 1; before != moved || moved == 0;) {
+    before = moved;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES && chmod(path, 0700) == 0)
+      fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) return errno == ENOENT;
+    if (!empty(fd, -1, 0, &moved)) return false;
+    if (rmdir(path) == 0) return true;
+    if (moved == 0) return false;
+  }
+  return false;
 }
 
 uint64_t disk_usage(int dir_fd, const char *name, unsigned depth) {
