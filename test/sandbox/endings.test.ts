@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { syscallNumber } from '../../lib/sandbox/syscalls.ts';
 import { errorText, processesWith, text, uniqueSeconds } from './sandbox-run.ts';
 import { describeSandboxed } from './sandboxed.ts';
 
@@ -82,6 +83,19 @@ describeSandboxed('the ending of a command', (run) => {
     const command = 'for i in 1 2 3 4; do perl -e \'$x = "a" x (30 << 20); sleep 60\' & done; wait';
     const outcome = await run(command, { limits: { memoryBytes: 96 * MiB } });
     expect(outcome.ending).toEqual({ kind: 'outOfMemory', limitBytes: 96 * MiB });
+  });
+
+  it('is out of memory when it hides its memory from other processes', async () => {
+    const hide = `syscall ${syscallNumber('prctl', process.arch === 'arm64' ? 'arm64' : 'x64')}, 4, 0, 0, 0, 0`;
+    const script = `${hide}; $n = 300 << 20; $x = "a" x $n; sleep 60`;
+    const outcome = await run(['perl', '-e', script], { limits: { memoryBytes: 64 * MiB } });
+    expect(outcome.ending.kind).toBe('outOfMemory');
+  });
+
+  it('is out of memory when it fills the kernel with empty files', async () => {
+    const script = 'open F, ">", $_ for 1 .. 10_000_000';
+    const outcome = await run(['perl', '-e', script], { limits: { memoryBytes: 24 * MiB } });
+    expect(outcome.ending).toEqual({ kind: 'outOfMemory', limitBytes: 24 * MiB });
   });
 
   it('is its own when many processes share the memory of one', async () => {
