@@ -2,7 +2,7 @@ import { existsSync, lstatSync, readlinkSync } from 'node:fs';
 import { supervisorCommand } from './supervisor.ts';
 
 /** Descriptors that bwrap reads, beside those of the supervisor. */
-export const bubblewrapFds = { status: 4, seccomp: 5, passwd: 7, group: 8, hosts: 9 } as const;
+const bubblewrapFds = { status: 4, seccomp: 5, passwd: 7, group: 8, hosts: 9 } as const;
 
 /** What a command finds in its environment before its own `env` is added. */
 export const baseEnvironment = {

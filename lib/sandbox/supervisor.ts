@@ -3,10 +3,10 @@ import { type Command, type Limits, type Program, SandboxError } from './sandbox
 import { type Architecture, syscallNumber } from './syscalls.ts';
 
 /** The descriptors that a supervisor is started with, beside the command's stdin and stdout. */
-export const supervisorFds = { diagnostics: 2, control: 3, stderr: 6 } as const;
+const supervisorFds = { diagnostics: 2, control: 3, stderr: 6 } as const;
 
 /** What a supervisor tells about a command that ended. */
-export interface SupervisorReport {
+interface SupervisorReport {
   readonly end:
     | { readonly kind: 'exited'; readonly exitCode: number }
     | { readonly kind: 'signalled'; readonly signal: NodeJS.Signals };

@@ -6,7 +6,7 @@ export type Architecture = 'x64' | 'arm64';
  * had the call. Sources: Linux `arch/x86/entry/syscalls/syscall_64.tbl` and
  * `include/uapi/asm-generic/unistd.h`, 6.12.
  */
-export const syscallNumbers = {
+const syscallNumbers = {
   _sysctl: [156, null],
   acct: [163, 89],
   add_key: [248, 217],

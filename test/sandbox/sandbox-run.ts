@@ -3,7 +3,7 @@ import type { Limits, Outcome, OutputChunk, Program, Sandbox } from '../../lib/s
 
 const MiB = 1024 ** 2;
 
-export const limits: Limits = {
+const limits: Limits = {
   wallMs: 20_000,
   cpuMs: 20_000,
   memoryBytes: 128 * MiB,
