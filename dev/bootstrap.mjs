@@ -130,7 +130,7 @@ async function run(node, args) {
     env: { ...process.env, ERRAND_BOOTSTRAP_PID: String(process.pid) },
   });
   const stopForwarding = forwardSignals(child);
-  // npm dies of SIGTERM without telling the shell between it and us, nor the shell us.
+  // A killed npm, or a shell between it and us that dies of a signal, would leave us behind unseen.
   const byNpm = process.env.npm_lifecycle_event !== undefined;
   const watch = setInterval(() => {
     if (process.ppid === ppid) return;

@@ -26,7 +26,7 @@ interface User {
 const NOBODY = 65534;
 
 /**
- * Finds an account that Postgres accepts and that can reach its program.
+ * Finds an account that Postgres accepts and that can reach its program and its data.
  *
  * As root: a user namespace that shows root under another number. It leaves no user behind, and
  * works below `/root`, where no other user can go. Where namespaces are refused (a container), the
@@ -49,12 +49,12 @@ export async function findPostgresAccount(
     ...(uid === 0 ? likelyAccounts(named, statSync(project).uid).map(asUser) : []),
   ];
   for (const candidate of candidates) {
-    if (await canRun(candidate, postgres)) return candidate;
+    if (await canServe(candidate, postgres, project)) return candidate;
   }
   throw new Refusal(
     uid === 0
       ? 'Postgres refuses to run as root, and no other way works here: user namespaces are off, ' +
-          `and no other user can reach ${postgres}.`
+          `and no other user can reach both ${postgres} and ${project}.`
       : `Postgres needs a user name, and user id ${uid} has none here.`,
     'Start as a normal user, or give a database: DATABASE_URL=postgres://... npm start',
   );
@@ -71,8 +71,14 @@ export function spawnAs(
   return spawn(file, rest, { ...options, ...account.options });
 }
 
-async function canRun(account: PostgresAccount, postgres: string): Promise<boolean> {
-  const [file = postgres, ...args] = [...account.prefix, postgres, '--version'];
+/** Whether the account reaches both the program and the project, below which the data lies. */
+async function canServe(
+  account: PostgresAccount,
+  postgres: string,
+  project: string,
+): Promise<boolean> {
+  const script = '"$1" --version && cd "$2"';
+  const [file = '', ...args] = [...account.prefix, 'sh', '-c', script, 'sh', postgres, project];
   return run(file, args, { ...account.options, cwd: '/', timeout: 10_000 }).then(
     () => true,
     () => false,

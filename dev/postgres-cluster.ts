@@ -61,9 +61,9 @@ export async function prepareCluster(options: ClusterOptions): Promise<string> {
 
   const version = await readFile(join(dataDirectory, 'PG_VERSION'), 'utf8').catch(() => undefined);
   if (version === undefined) {
-    await progress.step('postgres', async () => {
+    await progress.step('postgres', 'created', async () => {
       await createCluster(options, dataDirectory);
-      return 'made a new database';
+      return 'a new database';
     });
     return dataDirectory;
   }

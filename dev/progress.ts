@@ -1,12 +1,12 @@
 import { formatLogLine } from './log-line.ts';
 import type { PartEvent } from './supervisor.ts';
-import type { Terminal } from './terminal.ts';
+import type { PartState, Terminal } from './terminal.ts';
 
 /** Tells on the terminal what the parts of the stack go through. */
 export interface Progress {
   part(name: string, event: PartEvent): void;
   /** Runs a step and tells how long it took; its answer is the detail. */
-  step(name: string, run: () => Promise<string>): Promise<void>;
+  step(name: string, state: PartState, run: () => Promise<string>): Promise<void>;
   done(name: string, detail: string): void;
   missing(name: string, advice: string): void;
   note(message: string): void;
@@ -32,10 +32,10 @@ export function openProgress(terminal: Terminal): Progress {
       if (event.kind === 'line') showLine(event.line);
       else if (!stopping) tell(terminal, name, event);
     },
-    async step(name, run) {
+    async step(name, state, run) {
       const before = performance.now();
       const detail = await run();
-      if (!stopping) terminal.part(name, 'ready', performance.now() - before, detail);
+      if (!stopping) terminal.part(name, state, performance.now() - before, detail);
     },
     ready(url) {
       if (!stopping) tellReady(terminal, url, performance.now() - startedAt);

@@ -37,17 +37,20 @@ export function publicUrl({ host, port }: Settings): string {
 /** @throws Refusal when another program has the port, before anything is started. */
 export async function refuseTakenPort({ host, port }: Settings): Promise<void> {
   const reason = await whyTaken(host, port);
-  if (reason === 'EADDRINUSE') throw taken(`Port ${port} is taken by another program.`, port);
-  if (reason === 'EACCES') throw taken(`Port ${port} needs more rights than you have.`, port);
+  if (reason === 'EADDRINUSE') throw taken(`Port ${port} is taken by another program.`, port + 1);
+  if (reason === 'EACCES') throw taken(`Port ${port} needs more rights than you have.`, 3500);
   if (reason !== undefined) {
     throw new Refusal(`Cannot listen on ${host}:${port} (${reason}).`, 'Set HOST and PORT.');
   }
   // `localhost` is ::1 first: a server there would get the requests that are meant for us.
   if (host === '127.0.0.1' && (await whyTaken('::1', port)) === 'EADDRINUSE') {
-    throw taken(`Another program listens on [::1]:${port}, where http://localhost leads.`, port);
+    throw taken(
+      `Another program listens on [::1]:${port}, where http://localhost leads.`,
+      port + 1,
+    );
   }
 }
 
-function taken(message: string, port: number): Refusal {
-  return new Refusal(message, `Take another port: PORT=${port + 1} npm start`);
+function taken(message: string, other: number): Refusal {
+  return new Refusal(message, `Take another port: PORT=${other} npm start`);
 }

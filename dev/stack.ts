@@ -84,7 +84,9 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
   const database = (async () => {
     if (settings.databaseUrl === undefined)
       await runPostgres(options, run, ports.postgres, password);
-    await progress.step('migrations', () => migrateDatabase(project, environment.DATABASE_URL));
+    await progress.step('migrations', 'ready', () =>
+      migrateDatabase(project, environment.DATABASE_URL),
+    );
   })();
   const queue =
     settings.sqsEndpoint === undefined ? run(emulatorPart(state, ports.queue)) : undefined;
