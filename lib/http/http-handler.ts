@@ -5,6 +5,7 @@ import type {
   Context,
 } from 'aws-lambda';
 import type { Logger } from '../observability/logger.ts';
+import { HttpProblem } from './problem.ts';
 import { problemDetails } from './problem-details.ts';
 import { refuseCrossOrigin } from './same-origin.ts';
 import { securityHeaders } from './security-headers.ts';
@@ -13,6 +14,9 @@ type Handle<Services> = (
   event: APIGatewayProxyEventV2,
   services: Services,
 ) => Promise<APIGatewayProxyStructuredResultV2>;
+
+/** Kept of the function's time, so that a caller gets an answer instead of a bare time-out. */
+const ANSWER_MARGIN_MS = 500;
 
 /**
  * The stack around every HTTP function: opens the services, turns every error into problem details
@@ -23,7 +27,14 @@ export function httpHandler<Services>(
   handle: Handle<Services>,
 ) {
   // `after` and `onError` run in reverse order: what is used first has the last word.
-  return middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, Context>()
+  return middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, Context>({
+    timeoutEarlyInMillis: ANSWER_MARGIN_MS,
+    timeoutEarlyResponse: () => {
+      throw new HttpProblem('unavailable', 'The answer took too long. Try again shortly.', {
+        headers: { 'retry-after': '1' },
+      });
+    },
+  })
     .use(securityHeaders())
     .use(problemDetails(logger))
     .use(refuseCrossOrigin())
