@@ -8,7 +8,7 @@ export const handler = httpHandler({ open: () => undefined, logger }, async (eve
   const { method, path } = event.requestContext.http;
   const allowed = methodsOf(path);
   if (allowed.length === 0) {
-    throw new HttpProblem('route_not_found', `There is no ${path} here. Try GET /api/tasks.`);
+    throw new HttpProblem('route_not_found', `There is no ${path} here. Try ${hint(path)}.`);
   }
   throw new HttpProblem(
     'method_not_allowed',
@@ -16,3 +16,9 @@ export const handler = httpHandler({ open: () => undefined, logger }, async (eve
     { headers: { allow: allowed.join(', ') } },
   );
 });
+
+/** A slash at the end is the likeliest mistake. */
+function hint(path: string): string {
+  const shorter = path.replace(/\/+$/, '');
+  return methodsOf(shorter).length > 0 ? shorter : 'GET /api/tasks';
+}

@@ -18,12 +18,14 @@ export function methodsOf(path: string): readonly string[] {
 }
 
 function segmentsOf(path: string): string[] {
-  return path.replace(/\/$/, '').split('/');
+  return path.split('/');
 }
 
 function matches(pattern: readonly string[], segments: readonly string[]): boolean {
   return (
     pattern.length === segments.length &&
-    pattern.every((part, index) => part.startsWith('{') || part === segments[index])
+    pattern.every((part, index) =>
+      part.startsWith('{') ? segments[index] !== '' : part === segments[index],
+    )
   );
 }
