@@ -142,7 +142,8 @@ export const NewTaskRequest = z
       ...rest,
       program,
       stdin: Buffer.from(request.stdin),
-      runAt: request.runAt,
+      // The past is no time to wait for, and Postgres does not know all of it (the year 0).
+      runAt: request.runAt && request.runAt.getTime() > Date.now() ? request.runAt : undefined,
       delaySeconds: request.delaySeconds ?? 0,
     };
   });
