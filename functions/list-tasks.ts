@@ -1,8 +1,8 @@
 import { httpHandler } from '../lib/http/http-handler.ts';
 import { parseQuery } from '../lib/http/parse-request.ts';
 import { ok } from '../lib/http/response.ts';
-import { cursorAfter, ListTasksQuery } from '../lib/http/task-requests.ts';
-import { viewSummary } from '../lib/http/task-view.ts';
+import { pageOf } from '../lib/http/task-page.ts';
+import { ListTasksQuery } from '../lib/http/task-requests.ts';
 import { tenantOf } from '../lib/http/tenant.ts';
 import { api } from '../lib/services.ts';
 
@@ -14,8 +14,5 @@ export const handler = httpHandler(api, async (event, { listTasks }) => {
     limit: limit + 1,
     ...(cursor && { after: cursor }),
   });
-  const items = tasks.slice(0, limit);
-  const last = items.at(-1);
-  const nextCursor = tasks.length > limit && last ? cursorAfter(last.id) : null;
-  return ok({ items: items.map(viewSummary), nextCursor });
+  return ok(pageOf(tasks, limit));
 });
