@@ -116,8 +116,9 @@ function toAttempt(row: TaskRow, number: number): Attempt {
   };
 }
 
+/** Null while the attempt runs, and for ever when it took its output along. */
 function outputOf(row: OutputRow): Outputs | null {
-  if (!row.attemptFinishedAt) return null;
+  if (!row.attemptFinishedAt || row.attemptFailureCode === 'worker_lost') return null;
   return {
     stdout: { bytes: row.stdout, totalBytes: row.stdoutBytes },
     stderr: { bytes: row.stderr, totalBytes: row.stderrBytes },
