@@ -1,9 +1,14 @@
+import { isUtf8 } from 'node:buffer';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import type { z } from 'zod';
 import { type FieldError, HttpProblem } from './problem.ts';
 
 /** Far above what a valid task takes (lib/tasks/limits.ts), far below Lambda's 6 MB. */
 const MAX_BODY_BYTES = 1024 * 1024;
+
+/** A body of nothing but mistakes would otherwise be answered with more than Lambda's 6 MB. */
+const MAX_COMPLAINTS = 20;
+const MAX_PATH_CHARACTERS = 200;
 
 /**
  * Reads a JSON body and checks it.
@@ -26,12 +31,13 @@ export function parsePath<T>(event: APIGatewayProxyEventV2, schema: z.ZodType<T>
 
 /** The query, checked; a repeated parameter is an array. @throws HttpProblem 400 */
 export function parseQuery<T>(event: APIGatewayProxyEventV2, schema: z.ZodType<T>): T {
-  const query: Record<string, string | string[]> = {};
   const params = new URLSearchParams(event.rawQueryString);
-  for (const name of new Set(params.keys())) {
-    const values = params.getAll(name);
-    query[name] = values.length === 1 ? (values[0] ?? '') : values;
-  }
+  const query = Object.fromEntries(
+    Array.from(new Set(params.keys()), (name) => {
+      const values = params.getAll(name);
+      return [name, values.length === 1 ? values[0] : values];
+    }),
+  );
   return check(query, schema);
 }
 
@@ -53,41 +59,61 @@ function readBody({ body = '', isBase64Encoded }: APIGatewayProxyEventV2): strin
       `The body has ${bytes.length} bytes; at most ${MAX_BODY_BYTES} are allowed.`,
     );
   }
-  return bytes.toString('utf8');
+  if (!isUtf8(bytes)) throw new HttpProblem('malformed_json', 'The body is not UTF-8.');
+  return bytes.toString('utf8').replace(/^\uFEFF/, '');
 }
 
 function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new HttpProblem(
-      'malformed_json',
-      text === '' ? 'The body is empty; a JSON object is expected.' : `Not JSON: ${reason}`,
-    );
+  if (text === '') {
+    throw new HttpProblem('malformed_json', 'The body is empty; a JSON object is expected.');
   }
+  try {
+    return MAY_NAME_PROTO.test(text) ? JSON.parse(text, refuseProto) : JSON.parse(text);
+  } catch (error) {
+    if (error instanceof HttpProblem) throw error;
+    const reason = error instanceof SyntaxError ? error.message : 'it is nested too deeply';
+    throw new HttpProblem('malformed_json', `Not JSON: ${reason}`);
+  }
+}
+
+/** Also as `\u005f_proto__`. Looking first is cheap; a reviver sees every value. */
+const MAY_NAME_PROTO = /__proto__|\\u005f/i;
+
+/** Half of all code would lose such a field silently, or worse. Nobody needs it as a name. */
+function refuseProto(key: string, value: unknown): unknown {
+  if (key !== '__proto__') return value;
+  throw new HttpProblem('invalid_request', '__proto__: must not be a name', {
+    errors: [{ path: '__proto__', message: 'must not be a name' }],
+  });
 }
 
 function check<T>(value: unknown, schema: z.ZodType<T>): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const errors = parsed.error.issues.flatMap(fieldErrors);
-  const first = errors[0];
-  throw new HttpProblem(
-    'invalid_request',
-    errors.length === 1 && first
-      ? `${first.path || 'The request'}: ${first.message}`
-      : `${errors.length} fields are wrong; see "errors".`,
-    { errors },
-  );
+  throw new HttpProblem('invalid_request', summaryOf(errors), {
+    errors: errors.slice(0, MAX_COMPLAINTS),
+  });
+}
+
+function summaryOf(errors: readonly FieldError[]): string {
+  const [first, ...others] = errors;
+  if (first && others.length === 0) return `${first.path || 'The request'}: ${first.message}`;
+  const listed = errors.length > MAX_COMPLAINTS ? `the first ${MAX_COMPLAINTS} are in` : 'see';
+  return `${errors.length} fields are wrong; ${listed} "errors".`;
 }
 
 function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
-      path: [...issue.path, key].join('.'),
+      path: pathOf([...issue.path, key]),
       message: 'is not a known field',
     }));
   }
-  return [{ path: issue.path.join('.'), message: issue.message }];
+  return [{ path: pathOf(issue.path), message: issue.message }];
+}
+
+function pathOf(names: readonly PropertyKey[]): string {
+  const path = names.join('.');
+  return path.length > MAX_PATH_CHARACTERS ? `${path.slice(0, MAX_PATH_CHARACTERS)}...` : path;
 }

@@ -66,7 +66,7 @@ export function toProblem(error: unknown): HttpProblem {
 }
 
 function unavailable(what: string): HttpProblem {
-  return new HttpProblem('unavailable', `${what} Nothing was stored; try again shortly.`, {
+  return new HttpProblem('unavailable', `${what} Try again shortly.`, {
     headers: { 'retry-after': '1' },
   });
 }
