@@ -5,10 +5,10 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import type { SQSEvent } from 'aws-lambda';
-import { parseBatchResponse } from './batch-response.ts';
+import { failedMessageIds } from './batch-invocation.ts';
 import { makeDeleteBatcher } from './delete-batcher.ts';
-import { describeFailure, type Invocation } from './lambda-endpoint.ts';
-import { type ReceivedMessage, sqsEvent } from './sqs-event.ts';
+import type { Invocation } from './lambda-endpoint.ts';
+import type { ReceivedMessage } from './sqs-event.ts';
 
 /** The most messages that one receive answers. */
 const SQS_BATCH = 10;
@@ -136,30 +136,15 @@ export function startEventSourceMapping(
   }
 
   async function run(batch: ReceivedMessage[]): Promise<void> {
-    const failed = await failedMessageIds(batch);
+    const failed = await failedMessageIds(batch, source, invoke, (reason) => {
+      const messageIds = batch.map(({ MessageId }) => MessageId);
+      report({ kind: 'batch failed', messageIds, reason });
+    });
     deletions.add(
       batch
         .filter(({ MessageId }) => !failed.has(MessageId))
         .map((message) => message.ReceiptHandle),
     );
-  }
-
-  async function failedMessageIds(batch: ReceivedMessage[]): Promise<ReadonlySet<string>> {
-    const all = new Set(batch.map(({ MessageId }) => MessageId));
-    const fail = (reason: string) => {
-      report({ kind: 'batch failed', messageIds: [...all], reason });
-      return all;
-    };
-    try {
-      const { payload, failed } = await invoke(sqsEvent(batch, source.queueArn, source.region));
-      if (failed) return fail(describeFailure(payload));
-      if (!source.reportBatchItemFailures) return new Set();
-      const result = parseBatchResponse(payload, all);
-      if (result.kind === 'everything failed') return fail(result.reason);
-      return result.kind === 'failed' ? result.messageIds : new Set();
-    } catch (error) {
-      return fail(error instanceof Error ? error.message : String(error));
-    }
   }
 
   /** Gives back what arrived while we stopped, so that it need not wait for its timeout. */

@@ -24,5 +24,7 @@ export function tellStarter(message: Serving): void {
 
 /** Ends this process when its parent is gone, however that died: nothing may outlive a start. */
 export function exitWithParent(): void {
-  if (process.send !== undefined) process.once('disconnect', () => process.exit(1));
+  if (process.send === undefined) return;
+  if (!process.connected) process.exit(1);
+  process.once('disconnect', () => process.exit(1));
 }

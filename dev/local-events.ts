@@ -1,13 +1,14 @@
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { parseLogLevel } from '../lib/config/config.ts';
-import { type Logger, makeLogger } from '../lib/observability/logger.ts';
+import { makeLogger } from '../lib/observability/logger.ts';
 import {
   type Lookup,
   pseudoParameters,
   resolveIntrinsics,
   type Template,
 } from './cloudformation.ts';
-import { type MappingEvent, startEventSourceMapping } from './event-source-mapping.ts';
+import { reportMapping, reportSchedule } from './event-reports.ts';
+import { startEventSourceMapping } from './event-source-mapping.ts';
 import { enabledEvents, type FunctionDefinition, isRecord, readSqsEvent } from './event-sources.ts';
 import { type Invoke, type LambdaAddress, lambdaEndpoint } from './lambda-endpoint.ts';
 import { ensureQueues, queueLookup } from './queues.ts';
@@ -122,37 +123,4 @@ function textsOnly(environment: Record<string, unknown>): Record<string, string>
       return typeof entry[1] === 'string';
     }),
   );
-}
-
-function reportMapping(logger: Logger, functionKey: string) {
-  const log = logger.child({ function: functionKey });
-  return (event: MappingEvent) => {
-    switch (event.kind) {
-      case 'queue unreachable':
-        log.warn({ cause: String(event.cause) }, 'the queue does not answer; trying again');
-        break;
-      case 'queue reachable again':
-        log.info('the queue answers again');
-        break;
-      case 'batch failed':
-        log.warn(
-          { messageIds: event.messageIds, reason: event.reason },
-          'the batch failed; its messages return after the visibility timeout',
-        );
-        break;
-      case 'delete gave up':
-        log.warn(
-          { messages: event.messages, cause: String(event.cause) },
-          'handled messages could not be deleted; they will be delivered again',
-        );
-    }
-  };
-}
-
-function reportSchedule(logger: Logger, functionKey: string) {
-  const log = logger.child({ function: functionKey });
-  return (failure: string | undefined) => {
-    if (failure === undefined) log.info('the schedule works again');
-    else log.warn({ reason: failure }, 'the scheduled invocation failed; it is tried every second');
-  };
 }

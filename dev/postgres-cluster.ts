@@ -6,7 +6,6 @@ import {
   mkdir,
   readdir,
   readFile,
-  readlink,
   rename,
   rm,
   writeFile,
@@ -14,14 +13,13 @@ import {
 import { join } from 'node:path';
 import type { LocalState } from './local-state.ts';
 import { type PostgresAccount, spawnAs } from './postgres-account.ts';
-import { end, identify } from './processes.ts';
+import { clearStalePid } from './postgres-pid-file.ts';
 import type { Progress } from './progress.ts';
 import { Refusal } from './refusal.ts';
 
 export const DATABASE_USER = 'errand';
 
 const MAJOR_VERSION = '18';
-const LEFTOVER_GRACE_MS = 3000;
 
 export interface PostgresPrograms {
   readonly postgres: string;
@@ -139,24 +137,4 @@ async function chownTree(path: string, owner: PostgresAccount): Promise<void> {
     for (const name of await readdir(path)) await chownTree(join(path, name), owner);
   }
   await lchown(path, owner.uid, owner.gid);
-}
-
-/**
- * Postgres refuses to start while the process named in its pid file exists: also as a zombie that
- * nobody reaps, and when the number meanwhile belongs to another program. A live server of this
- * directory is ended. Then our own id is put there: Postgres knows that its parent is no server,
- * and still cleans up the shared memory that the rest of the file names.
- */
-async function clearStalePid(dataDirectory: string): Promise<void> {
-  const file = join(dataDirectory, 'postmaster.pid');
-  const content = await readFile(file, 'utf8').catch(() => '');
-  if (content === '') return;
-  const [pid, ...rest] = content.split('\n');
-  const holder = identify(Number(pid));
-  if (holder !== undefined) {
-    const workingDirectory = await readlink(`/proc/${holder.pid}/cwd`).catch(() => undefined);
-    if (workingDirectory === undefined) return; // Not Linux, or not ours to see: Postgres decides.
-    if (workingDirectory === dataDirectory) await end(holder, 'SIGINT', LEFTOVER_GRACE_MS);
-  }
-  await writeFile(file, [process.pid, ...rest].join('\n'));
 }

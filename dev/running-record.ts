@@ -1,5 +1,5 @@
 import type { LocalState } from './local-state.ts';
-import { end, identify, type ProcessIdentity } from './processes.ts';
+import { end, identify, isRunning, type ProcessIdentity } from './processes.ts';
 
 const FILE = 'running.json';
 /** For a part that its supervisor left behind. */
@@ -45,7 +45,7 @@ export function recordRunning(state: LocalState, url: string): RunningRecorder {
  */
 export async function endLeftovers(state: LocalState): Promise<number> {
   const parts = Object.values(readRunning(state)?.parts ?? {});
-  const alive = parts.filter((part) => identify(part.pid)?.started === part.started);
+  const alive = parts.filter(isRunning);
   await Promise.all(alive.map((part) => end(part, part.stopSignal, LEFTOVER_GRACE_MS)));
   return alive.length;
 }

@@ -1,7 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { followLines, hasEnded, howItEnded, killGroup } from './child-process.ts';
 
 /** One process of the local stack. */
 export interface Part {
@@ -80,7 +79,7 @@ export function supervise(
 
       const now = Date.now();
       crashedAt = [...crashedAt.filter((at) => now - at < policy.windowMs), now];
-      const lastLines = (await part.lastWords?.()) ?? lines;
+      const lastLines = (await part.lastWords?.().catch(() => undefined)) ?? lines;
       if (crashedAt.length >= (everReady ? policy.crashes : policy.crashesBeforeReady)) {
         report({ kind: 'gave up', how, lastLines });
         firstReady.reject(new Error(`${part.name} ${how}`));
@@ -95,7 +94,12 @@ export function supervise(
   /** From launch to end. Answers how it ended. */
   async function runOnce(lines: string[]): Promise<string> {
     const startedAt = performance.now();
-    const launched = part.launch();
+    let launched: ChildProcess;
+    try {
+      launched = part.launch();
+    } catch (error) {
+      return `could not be started: ${error instanceof Error ? error.message : error}`;
+    }
     child = launched;
     if (launched.pid !== undefined) report({ kind: 'launched', pid: launched.pid });
     followLines(launched, (line) => {
@@ -148,35 +152,4 @@ export function supervise(
       if (child !== undefined) killGroup(child);
     },
   };
-}
-
-function hasEnded(child: ChildProcess): boolean {
-  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
-}
-
-async function howItEnded(child: ChildProcess): Promise<string> {
-  try {
-    const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
-    // Its last lines may still be in the pipe; a grandchild may hold that open for ever.
-    await Promise.race([once(child, 'close'), sleep(100)]);
-    return signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;
-  } catch (error) {
-    return `could not be started: ${error instanceof Error ? error.message : error}`;
-  }
-}
-
-/** Whatever the part started and left behind dies with it. */
-function killGroup(child: ChildProcess): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
-
-function followLines(child: ChildProcess, onLine: (line: string) => void): void {
-  for (const stream of [child.stdout, child.stderr]) {
-    if (stream !== null) createInterface({ input: stream }).on('line', onLine);
-  }
 }

@@ -36,7 +36,10 @@ export type Bubblewrap =
  * Finds bubblewrap, and installs it where that needs no question: as root, or with a sudo that
  * asks for no password. Never fails: the API works without, and the worker refuses to run.
  */
-export async function ensureBubblewrap(say: (message: string) => void): Promise<Bubblewrap> {
+export async function ensureBubblewrap(
+  say: (message: string) => void,
+  isRoot = process.getuid?.() === 0,
+): Promise<Bubblewrap> {
   if (process.platform !== 'linux') {
     return {
       kind: 'missing',
@@ -49,8 +52,8 @@ export async function ensureBubblewrap(say: (message: string) => void): Promise<
   const manager = await findPackageManager();
   if (manager === undefined) return { kind: 'missing', advice: 'install the package bubblewrap' };
 
-  const privilege = await findPrivilege();
-  const shown = ['sudo', ...manager.install].slice(process.getuid?.() === 0 ? 1 : 0).join(' ');
+  const privilege = isRoot ? [] : await findSudo();
+  const shown = [...(isRoot ? [] : ['sudo']), ...manager.install].join(' ');
   if (privilege === undefined) return { kind: 'missing', advice: `install it: ${shown}` };
 
   say(`installing bubblewrap, which isolates the commands: ${shown}`);
@@ -99,8 +102,7 @@ async function findPackageManager(): Promise<PackageManager | undefined> {
 }
 
 /** What to put before a command to run it as root; undefined when that would ask the user. */
-async function findPrivilege(): Promise<readonly string[] | undefined> {
-  if (process.getuid?.() === 0) return [];
+async function findSudo(): Promise<readonly string[] | undefined> {
   return (await answer('sudo', ['-n', 'true'])) === undefined ? undefined : ['sudo', '-n'];
 }
 
