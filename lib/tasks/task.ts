@@ -102,8 +102,3 @@ export interface Output {
   readonly bytes: Buffer;
   readonly totalBytes: number;
 }
-
-/** Tells whether a task will change no more. */
-export function hasEnded(status: TaskStatus): boolean {
-  return status === 'succeeded' || status === 'failed' || status === 'cancelled';
-}
