@@ -7,7 +7,7 @@ const requestHeadBytes = 112;
 const frameHeadBytes = 8;
 
 /** How a command is ended after its wall time: SIGTERM, this long, then SIGKILL. */
-const graceMs = 1_000;
+const graceMs = 2_000;
 
 /** The launcher's last word on a command. Times in milliseconds. */
 interface Report {

@@ -42,6 +42,14 @@ interface Server {
 /** How long a cancelled command may take to be dead and reported. */
 const abortPatienceMs = 10_000;
 
+const nothing = { bytes: Buffer.alloc(0), totalBytes: 0, truncated: false };
+const abortedBeforeStart: Outcome = {
+  ending: { kind: 'aborted' },
+  stdout: nothing,
+  stderr: nothing,
+  usage: { wallMs: null, cpuMs: null, maxRssBytes: null },
+};
+
 /** Runs commands in sandboxes that the native launcher keeps prepared: no spawn per command. */
 export function makeLauncherSandbox(options: LauncherOptions): Sandbox {
   let starting: Promise<Server> | undefined;
@@ -62,6 +70,7 @@ export function makeLauncherSandbox(options: LauncherOptions): Sandbox {
   return {
     tier: options.tier,
     async run(command, limits, onOutput, signal) {
+      if (signal.aborted) return abortedBeforeStart;
       const { socketPath } = await server();
       return converse(socketPath, { command, limits, onOutput, signal });
     },
@@ -151,18 +160,29 @@ function converse(socketPath: string, run: Run): Promise<Outcome> {
       socket.end();
       patience = setTimeout(() => socket.destroy(), abortPatienceMs);
     };
+    let callerError: { readonly error: unknown } | undefined;
     const finish = (settle: () => void) => {
       clearTimeout(patience);
       signal.removeEventListener('abort', abort);
       socket.destroy();
       settle();
     };
+    // A caller that cannot take the output fails the run, when the command is dead.
+    const handOn = (chunk: OutputChunk) => {
+      try {
+        onOutput(chunk);
+      } catch (error) {
+        callerError = { error };
+        abort();
+      }
+    };
     const readFrames = makeFrameReader((frame) => {
       if (frame.kind === 'output') {
         kept[frame.stream].push(frame.bytes);
-        onOutput({ stream: frame.stream, bytes: frame.bytes });
+        if (callerError === undefined) handOn({ stream: frame.stream, bytes: frame.bytes });
         return;
       }
+      if (callerError !== undefined) throw callerError.error;
       const { report } = frame;
       const ending = endingOf(report, limits);
       const stdout = captured(kept.stdout, report.stdout.total);
@@ -184,7 +204,8 @@ function converse(socketPath: string, run: Run): Promise<Outcome> {
     });
     socket.write(request);
     if (command.stdin.byteLength > 0) socket.write(command.stdin);
-    if (signal.aborted) abort();
+    if (signal.aborted)
+      abort(); // while the server was starting
     else signal.addEventListener('abort', abort, { once: true });
   });
 }

@@ -48,7 +48,7 @@ struct sandbox {
   const struct config *config;
   unsigned slot;
   uid_t uid;            /* of the command, where config->own_uid */
-  char work[256];       /* the command's folder, HOME and TMPDIR */
+  char work[256];       /* the command's folder and HOME */
   int proc_fd;          /* /proc, or -1 */
   int ruleset_fd;       /* Landlock rules ready to be enforced, or -1 */
   uint64_t disk_bytes;  /* as mounted now */
@@ -78,7 +78,7 @@ int make_ruleset(const struct config *config, const char *work);
 void build_seccomp(const struct config *config);
 void confine_self(const struct sandbox *sandbox, const struct request_head *limits,
                   struct child_status *status);
-bool lock_capabilities(void);
+bool drop_bounding_set(void);
 
 /* tree.c: the processes of one command */
 struct tree_memory {

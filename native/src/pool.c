@@ -80,11 +80,12 @@ static _Noreturn void live(unsigned number, pid_t pool_pid) {
   sigprocmask(SIG_SETMASK, &none, NULL);
   if (alone) {
     enter_sandbox(&sandbox);
-    if (!lock_capabilities()) fail("lock capabilities");
   } else {
     make_scratch(&sandbox);
     become_subreaper();
   }
+  /* no_new_privs says the same again; who has not even the right to drop one cannot be given one */
+  if (!drop_bounding_set() && alone) fail("drop bounding set");
   sandbox.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   sandbox.ruleset_fd = config->tier < TIER_NONE ? make_ruleset(config, sandbox.work) : -1;
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) fail("clear dumpable");

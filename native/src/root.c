@@ -116,23 +116,15 @@ static const char *const devices[] = {"null", "zero", "full", "urandom"};
 enum { DEVICES = sizeof devices / sizeof *devices };
 
 static void fill_etc(void) {
-  static const char passwd[] = "root:x:0:0:root:/:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n"
-                               "nobody:x:65534:65534:nobody:/:/bin/false\n";
-  static const char group[] = "root:x:0:\nuser:x:1000:\nnogroup:x:65534:\n";
+  static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
+                               "errand:x:1000:1000:errand:/work:/bin/sh\n";
+  static const char group[] = "root:x:0:\nerrand:x:1000:\n";
   static const char hosts[] = "127.0.0.1 localhost sandbox\n::1 localhost\n";
-  static const char nss[] = "passwd: files\ngroup: files\nhosts: files\n";
-  static const char *const copied[] = {
-      "/etc/ld.so.cache", "/etc/localtime",  "/etc/timezone", "/etc/os-release",
-      "/etc/services",    "/etc/protocols",  "/etc/mime.types", "/etc/magic",
-      "/etc/ssl/openssl.cnf", "/etc/ssl/certs/ca-certificates.crt",
-  };
-  make_dirs("/etc/ssl/certs");
+  make_dirs("/etc");
   write_file("/etc/passwd", passwd, sizeof passwd - 1);
   write_file("/etc/group", group, sizeof group - 1);
   write_file("/etc/hosts", hosts, sizeof hosts - 1);
-  write_file("/etc/hostname", "sandbox\n", 8);
-  write_file("/etc/nsswitch.conf", nss, sizeof nss - 1);
-  for (size_t i = 0; i < sizeof copied / sizeof *copied; i++) copy_file(copied[i]);
+  copy_file("/etc/ld.so.cache");
   copy_links("/etc/alternatives");
 }
 
@@ -183,12 +175,12 @@ void build_root(const struct config *config) {
   link_to("/proc/self/fd/0", "/dev/stdin");
   link_to("/proc/self/fd/1", "/dev/stdout");
   link_to("/proc/self/fd/2", "/dev/stderr");
-  link_to("/tmp", "/dev/shm");
-  make_dirs("/proc");
-  make_dirs("/run");
+  /* One tmpfs at /var is all that can be written, so that one size bounds it. */
+  link_to("../var/shm", "/dev/shm");
+  link_to("var/tmp", "/tmp");
+  link_to("var/work", "/work");
   make_dirs("/var");
-  link_to("/tmp", "/var/tmp");
-  make_dirs("/tmp");
+  make_dirs("/proc");
   for (unsigned i = 0; i < config->read_only_count; i++) {
     struct stat info;
     if (fstat(extra[i], &info)) fail(config->read_only[i]);
@@ -233,22 +225,26 @@ void map_ids(const char *inner_id, uid_t outer_uid, gid_t outer_gid) {
 }
 
 static const char *disk_options(char out[96], uint64_t bytes) {
-  /* An inode costs about a kilobyte that the size does not count. */
-  unsigned long long inodes = bytes / 2048 < 1024 ? 1024 : bytes / 2048;
-  snprintf(out, 96, "mode=1777,size=%llu,nr_inodes=%llu", (unsigned long long)bytes, inodes);
+  /* An inode costs about a kilobyte that the size does not count; size 0 would mean no limit. */
+  unsigned long long size = bytes < 4096 ? 4096 : bytes > 1ull << 50 ? 1ull << 50 : bytes;
+  unsigned long long inodes = size / 512 < 4096 ? 4096 : size / 512;
+  snprintf(out, 96, "mode=755,size=%llu,nr_inodes=%llu", size, inodes);
   return out;
 }
 
 /* Runs as process 1 of the new namespaces, in a copy of the pool's tree. */
 void enter_sandbox(struct sandbox *sandbox) {
+  static const char *const folders[] = {"/var/work", "/var/tmp", "/var/shm"};
   char options[96];
   map_ids("1000", 0, 0);
   if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) fail("mount /proc");
-  if (mount("tmp", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV,
+  if (mount("var", "/var", "tmpfs", MS_NOSUID | MS_NODEV,
             disk_options(options, sandbox->config->disk_bytes)))
-    fail("mount /tmp");
+    fail("mount /var");
+  for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+    if (mkdir(folders[i], 0700) || chmod(folders[i], 01777)) fail(folders[i]);
   sandbox->disk_bytes = sandbox->config->disk_bytes;
-  strcpy(sandbox->work, "/tmp");
+  strcpy(sandbox->work, "/work");
   /* These are counted per user over all its namespaces: one command must not use up the others'. */
   write_map("/proc/sys/user/max_user_namespaces", "0");
   write_map("/proc/sys/user/max_inotify_instances", "16");
@@ -257,7 +253,7 @@ void enter_sandbox(struct sandbox *sandbox) {
 bool resize_disk(struct sandbox *sandbox, uint64_t bytes) {
   char options[96];
   if (sandbox->config->tier != TIER_NAMESPACES || bytes == sandbox->disk_bytes) return true;
-  if (mount(NULL, "/tmp", NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, disk_options(options, bytes)))
+  if (mount(NULL, "/var", NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, disk_options(options, bytes)))
     return false;
   sandbox->disk_bytes = bytes;
   return true;

@@ -77,6 +77,8 @@ static uint64_t now_us(void) {
   return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
+static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
 /* ---- the connection ---- */
 
 /* Sends what is waiting; when told to, waits until all of it has been taken. */
@@ -143,6 +145,9 @@ static void read_request(void) {
   if (head->magic != REQUEST_MAGIC || head->strings_bytes > MAX_STRINGS || head->argc < 1 ||
       head->argc > head->strings_bytes || head->envc > head->strings_bytes || !head->wall_ms)
     sandbox_error("request", EPROTO);
+  uint64_t *limits[] = {&head->wall_ms, &head->grace_ms, &head->cpu_ms, &head->memory_bytes};
+  for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) /* room to multiply and add */
+    if (*limits[i] > 1ull << 50) *limits[i] = 1ull << 50;
   size_t pointers = (size_t)head->argc + head->envc + 2;
   run.strings = malloc(head->strings_bytes + 1);
   run.argv = calloc(pointers, sizeof *run.argv);
@@ -163,9 +168,11 @@ static void read_request(void) {
 
 /* What a shell says, with a shell's exit code. */
 static int cannot_run(const char *name, int error) {
+  char why[64];
   bool missing = error == ENOENT || error == ENOTDIR;
-  dprintf(2, "errand: %s: %s\n", name,
-          error == ENOENT ? "command not found" : strerror(error));
+  snprintf(why, sizeof why, "%s", missing ? "not found" : strerror(error));
+  if (why[0] >= 'A' && why[0] <= 'Z') why[0] = (char)(why[0] + ('a' - 'A'));
+  dprintf(2, "errand: %s: %s\n", name, why);
   return missing ? 127 : 126;
 }
 
@@ -194,25 +201,36 @@ static int be_the_command(void *argument) {
   return cannot_run(run.argv[0], errno);
 }
 
-static bool has_variable(const char *name) {
-  size_t length = strlen(name);
-  for (char **entry = run.env; *entry; entry++)
-    if (!strncmp(*entry, name, length) && (*entry)[length] == '=') return true;
-  return false;
+/* The request's own value of a variable, taken out of its list. */
+static char *take_variable(const char *name) {
+  size_t length = strcspn(name, "=") + 1;
+  for (uint32_t i = 0; i < run.head.envc; i++) {
+    char *entry = run.env[i];
+    if (!entry || strncmp(entry, name, length)) continue;
+    run.env[i] = NULL;
+    return entry;
+  }
+  return NULL;
 }
 
-/* Those that nearly every program expects; the request's own come first. */
+/* What nearly every program expects, unless the request says otherwise; then all the others. */
 static void complete_environment(void) {
-  static char home[300], tmp[300], path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
-  size_t count = run.head.envc;
-  char **env = calloc(count + 4, sizeof *env);
+  static char home[300], pwd[300], tmp[300];
+  static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  static char lang[] = "LANG=C.UTF-8";
+  char *usual[] = {path, home, pwd, lang, tmp};
+  size_t count = 0, usual_count = run.sandbox->config->tier == TIER_NAMESPACES ? 4 : 5;
+  char **env = calloc(run.head.envc + 6, sizeof *env);
   if (!env) sandbox_error("environment", ENOMEM);
-  memcpy(env, run.env, count * sizeof *env);
   snprintf(home, sizeof home, "HOME=%s", run.sandbox->work);
+  snprintf(pwd, sizeof pwd, "PWD=%s", run.sandbox->work);
   snprintf(tmp, sizeof tmp, "TMPDIR=%s", run.sandbox->work);
-  if (!has_variable("PATH")) env[count++] = path;
-  if (!has_variable("HOME")) env[count++] = home;
-  if (!has_variable("TMPDIR")) env[count++] = tmp;
+  for (size_t i = 0; i < usual_count; i++) {
+    char *own = take_variable(usual[i]);
+    env[count++] = own ? own : usual[i];
+  }
+  for (uint32_t i = 0; i < run.head.envc; i++)
+    if (run.env[i]) env[count++] = run.env[i];
   run.env = env;
 }
 
@@ -309,14 +327,26 @@ static void kill_for(enum cause cause) {
   signal_tree(run.sandbox, SIGKILL);
 }
 
-/* Shared pages make the plain sum too large, so it only raises the question. */
-static void watch_memory(void) {
-  uint64_t before = now_us();
+/*
+ * Shared pages make the plain sum too large, so it only raises the question. The exact one is read
+ * process by process, and a page whose users end meanwhile counts twice: three looks must agree.
+ */
+static uint64_t measure_memory(void) {
   struct tree_memory memory = tree_memory(run.sandbox, false);
-  if (memory.bytes > run.head.memory_bytes || memory.processes > 1)
-    if (memory.bytes > run.peak_bytes) memory = tree_memory(run.sandbox, true);
-  if (memory.bytes > run.peak_bytes) run.peak_bytes = memory.bytes;
-  if (memory.bytes > run.head.memory_bytes) kill_for(OUT_OF_MEMORY);
+  if (memory.bytes <= run.head.memory_bytes && (memory.processes < 2 || memory.bytes <= run.peak_bytes))
+    return memory.bytes;
+  uint64_t fewest = UINT64_MAX;
+  for (int look = 0; look < 3; look++) {
+    fewest = least(fewest, tree_memory(run.sandbox, true).bytes);
+    if (fewest <= run.head.memory_bytes) break;
+  }
+  return fewest;
+}
+
+static void watch_memory(void) {
+  uint64_t before = now_us(), bytes = measure_memory();
+  if (bytes > run.peak_bytes) run.peak_bytes = bytes;
+  if (bytes > run.head.memory_bytes) kill_for(OUT_OF_MEMORY);
   uint64_t after = now_us(), pause = (after - before) * 20; /* at most 5 % of a core */
   run.watch_at = after + (pause > WATCH_US ? pause : WATCH_US);
 }
@@ -360,8 +390,6 @@ static void reap(void) {
     run.ended_at = now_us();
   }
 }
-
-static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 /* Until the main process has ended, or the client has gone away or asked to stop. */
 static void serve_command(void) {
@@ -411,6 +439,12 @@ static void drain(struct stream *stream) {
 static enum cause find_cause(void) {
   if (run.cancelled && !run.ended) return ABORTED;
   if (run.killed_for != EXITED) return run.killed_for;
+  /* The watch looks a hundred times a second: what ran into a wall between two looks (an allocation
+     refused by RLIMIT_DATA, the host's own killer) had still used more than it may. */
+  struct rusage tree;
+  getrusage(RUSAGE_CHILDREN, &tree);
+  if (run.status != 0 && (uint64_t)tree.ru_maxrss * 1024 > run.head.memory_bytes)
+    return OUT_OF_MEMORY;
   if (!WIFSIGNALED(run.status)) return EXITED;
   uint64_t cpu_us = (uint64_t)run.usage.ru_utime.tv_sec * 1000000u + (uint64_t)run.usage.ru_utime.tv_usec +
                     (uint64_t)run.usage.ru_stime.tv_sec * 1000000u + (uint64_t)run.usage.ru_stime.tv_usec;

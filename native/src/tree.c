@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -114,12 +115,19 @@ static uint64_t kilobytes(const char *text, const char *name) {
   return line ? strtoull(line + strlen(name), NULL, 10) * 1024 : 0;
 }
 
+/* Kernel memory of one file in a tmpfs, however empty; the content is bounded by its size. */
+static uint64_t inode_memory(const struct sandbox *sandbox) {
+  struct statvfs disk;
+  if (sandbox->config->tier != TIER_NAMESPACES || statvfs(sandbox->work, &disk)) return 0;
+  return (uint64_t)(disk.f_files - disk.f_ffree) * 1024;
+}
+
 /*
  * Resident memory, swapped memory and page tables. The plain sum counts a page once for each
  * process that shares it; `proportional` divides it among them, and costs far more.
  */
 struct tree_memory tree_memory(const struct sandbox *sandbox, bool proportional) {
-  struct tree_memory sum = {0, list_tree(sandbox)};
+  struct tree_memory sum = {inode_memory(sandbox), list_tree(sandbox)};
   for (unsigned i = 0; i < sum.processes; i++) {
     char path[48];
     snprintf(path, sizeof path, "%d/status", processes[i].pid);

@@ -9,8 +9,15 @@ import { eventually, open, processesWith, run, text, variants } from './launcher
 let markers = 0;
 const marker = () => `9${process.pid}.${++markers}`;
 
-const children = (pid: number): number[] =>
-  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+/** Processes that a process has started and not reaped; none when it is gone itself. */
+function children(pid: number): number[] {
+  try {
+    const list = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return list.split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
 
 const descendants = (pid: number): number =>
   children(pid).reduce((sum, child) => sum + 1 + descendants(child), 0);
@@ -44,13 +51,13 @@ describe.each(variants())('launcher, $name', ({ options, ownUid }) => {
     it('says like a shell that there is no such program', async () => {
       const { ending, stderr } = await run(sandbox, ['no-such-program', 'x']);
       expect(ending).toEqual({ kind: 'exited', exitCode: 127 });
-      expect(stderr.bytes.toString()).toBe('errand: no-such-program: command not found\n');
+      expect(stderr.bytes.toString()).toBe('errand: no-such-program: not found\n');
     });
 
     it('says like a shell that a file cannot be run', async () => {
       const { ending, stderr } = await run(sandbox, ['/usr/share']);
       expect(ending).toEqual({ kind: 'exited', exitCode: 126 });
-      expect(stderr.bytes.toString()).toBe('errand: /usr/share: Permission denied\n');
+      expect(stderr.bytes.toString()).toBe('errand: /usr/share: permission denied\n');
     });
 
     it('runs an argument vector without a shell', async () => {
@@ -82,7 +89,7 @@ describe.each(variants())('launcher, $name', ({ options, ownUid }) => {
         limits: { wallMs: 200 },
       });
       expect(outcome.ending).toEqual({ kind: 'timedOut', limitMs: 200 });
-      expect(outcome.usage.wallMs).toBeLessThan(3_000);
+      expect(outcome.usage.wallMs).toBeLessThan(4_000);
     });
 
     it('lets a command use the time between SIGTERM and SIGKILL', async () => {
@@ -256,7 +263,16 @@ describe.each(variants())('launcher, $name', ({ options, ownUid }) => {
         .trim()
         .split('\n')
         .map((line) => line.split('=')[0]);
-      expect(names.sort()).toEqual(['GIVEN', 'HOME', 'PATH', 'TMPDIR']);
+      expect(names.sort()).toEqual(
+        [
+          ...(options.tier === 'namespaces' ? [] : ['TMPDIR']),
+          'GIVEN',
+          'HOME',
+          'LANG',
+          'PATH',
+          'PWD',
+        ].sort(),
+      );
     });
 
     it('is three open files', async () => {
@@ -341,13 +357,14 @@ describe.each(variants())('launcher, $name', ({ options, ownUid }) => {
     });
 
     it('is no file for the next command', async () => {
+      const tmp = options.tier === 'namespaces' ? '/tmp' : '"$TMPDIR"';
       await run(
         sandbox,
-        'mkdir -p a/b; echo x > a/b/c; echo y > "$TMPDIR/d"; chmod 000 a; ln -s / root',
+        `mkdir -p a/b; echo x > a/b/c; echo y > ${tmp}/d; chmod 000 a; ln -s / root`,
       );
       for (let next = 0; next < 5; next++) {
         expect(
-          text(await run(sandbox, 'ls -A . "$TMPDIR" /dev/shm 2>/dev/null | grep -v : | grep .')),
+          text(await run(sandbox, `ls -A . ${tmp} /dev/shm 2>/dev/null | grep -v : | grep .`)),
         ).toBe('');
       }
     });
