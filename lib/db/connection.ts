@@ -1,4 +1,5 @@
 import postgres from 'postgres';
+import { keepDeadline } from './query-deadline.ts';
 
 /** A pool of connections, or a transaction on one of them. Stores take it as their first argument. */
 export type Sql = postgres.Sql<{ bigint: number }>;
@@ -9,11 +10,54 @@ export interface DatabaseSettings {
   readonly poolMax: number;
   /** False behind a transaction pooler (PgBouncer), which loses prepared statements. */
   readonly prepare: boolean;
+  /** How long a statement may wait for a connection, and then for the server's answer. */
+  readonly deadlineMs?: number;
 }
 
-/** Opens a pool; the first query connects. A lost connection is made anew by the next query. */
-export function connect({ url, poolMax, prepare }: DatabaseSettings): Sql {
+/** Within this time the server itself ends a statement, and one that waits for a lock. */
+const STATEMENT_MS = 10_000;
+const LOCK_MS = 5000;
+/** Longer than any statement. */
+const DEADLINE_MS = 12_000;
+/** What a pool that is used no more has for the statements that it has begun. */
+const RETIRE_SECONDS = 5;
+
+/**
+ * Opens a pool; the first query connects. A lost connection is made anew by the next query, and a
+ * pool with a connection that is dead without knowing it is replaced. No statement waits for ever,
+ * but those of a transaction (`sql.begin`), which is for migrations.
+ */
+export function connect(settings: DatabaseSettings): Sql {
+  const { deadlineMs = DEADLINE_MS } = settings;
+  let pool = openPool(settings);
+
+  function guarded<T>(query: T, owner: Sql): T {
+    keepDeadline(query, deadlineMs, () => {
+      if (owner !== pool) return;
+      pool = openPool(settings);
+      void owner.end({ timeout: RETIRE_SECONDS });
+    });
+    return query;
+  }
+
+  return new Proxy(pool, {
+    apply: (_first, _this, args) => guarded(Reflect.apply(pool, undefined, args), pool),
+    get(_first, property) {
+      if (property !== 'unsafe') return Reflect.get(pool, property);
+      return (...args: Parameters<Sql['unsafe']>) => guarded(pool.unsafe(...args), pool);
+    },
+  });
+}
+
+function openPool({ url, poolMax, prepare }: DatabaseSettings): Sql {
+  // An option that postgres.js has and its types do not.
+  const untyped = {
+    // The default sends up to 100 statements behind a slow one instead of waiting for a connection
+    // that is free. None at all (0) breaks transactions of postgres.js 3.4.9.
+    max_pipeline: 1,
+  };
   return postgres(url, {
+    ...untyped,
     max: poolMax,
     prepare,
     connect_timeout: 3,
@@ -24,7 +68,7 @@ export function connect({ url, poolMax, prepare }: DatabaseSettings): Sql {
     // PgBouncer refuses start-up parameters that it does not know.
     connection: {
       application_name: 'errand',
-      ...(prepare && { statement_timeout: 15_000, lock_timeout: 10_000 }),
+      ...(prepare && { statement_timeout: STATEMENT_MS, lock_timeout: LOCK_MS }),
     },
     onnotice: () => {},
     types: {

@@ -1,0 +1,78 @@
+/** The part of a query of postgres.js 3.4.9 that a deadline needs. */
+interface Query extends Promise<unknown> {
+  /** Set once it is on its way to the server. */
+  readonly state: object | null;
+  handler: (query: Query) => void;
+  resolve: (rows: unknown) => void;
+  reject: (error: unknown) => void;
+  cancel(): void;
+}
+
+/** How exactly a deadline is kept: as many looks are taken until then. */
+const LOOKS = 4;
+
+/**
+ * Gives a query `deadlineMs` in the pool's line and as long again at the server. postgres.js has no
+ * time-out for either, and TCP gives up a server that vanished after 15 minutes only. It also loses
+ * a query now and then, when the connection is reset in the instant in which the query gets it
+ * (https://github.com/porsager/postgres/pull/1215), and that query would stay pending for ever.
+ * `broken` is called when the query's pool is to be used no more.
+ */
+export function keepDeadline(promise: unknown, deadlineMs: number, broken: () => void): void {
+  if (!isQuery(promise)) return;
+  const send = promise.handler;
+  promise.handler = (query) => {
+    const { resolve, reject } = query;
+    const lookMs = deadlineMs / LOOKS;
+    let waitedMs = 0;
+    let sentMs = 0;
+    let timer = setTimeout(look, lookMs);
+
+    function look() {
+      waitedMs += lookMs;
+      if (query.state) sentMs += lookMs;
+      if (sentMs > deadlineMs) {
+        broken();
+        query.reject(new DatabaseSilent(deadlineMs));
+      } else if (!query.state && waitedMs >= deadlineMs) {
+        query.cancel(); // It leaves the line, as 57014.
+      } else {
+        timer = setTimeout(look, lookMs);
+      }
+    }
+
+    query.resolve = (rows) => {
+      clearTimeout(timer);
+      resolve(rows);
+    };
+    query.reject = (error) => {
+      clearTimeout(timer);
+      if (isConnectTimeout(error)) broken();
+      reject(error);
+    };
+    send(query);
+  };
+}
+
+/** Fragments and helpers such as `sql(ids)` are no queries, or are never handled on their own. */
+function isQuery(value: unknown): value is Query {
+  return value instanceof Promise && 'handler' in value && 'cancel' in value;
+}
+
+/**
+ * Either the server cannot be reached, and a new pool does no harm, or the connection is of no use
+ * any more: https://github.com/porsager/postgres/pull/1209 tells how one is spoilt for good.
+ */
+function isConnectTimeout(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'CONNECT_TIMEOUT';
+}
+
+/** The server was asked and did not answer in time. */
+class DatabaseSilent extends Error {
+  override readonly name = 'DatabaseSilent';
+  readonly code = 'CONNECTION_CLOSED';
+
+  constructor(deadlineMs: number) {
+    super(`The database has not answered for ${deadlineMs / 1000} s; the connection is given up.`);
+  }
+}
