@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ended, forwardSignals } from './child.mjs';
 import { lockInstall } from './install-lock.mjs';
 
 /** Installs what package-lock.json asks for, unless it is there. One process at a time does so. */
 export async function ensureDependencies(project) {
-  if (whyStale(project) === undefined) return;
+  const stale = whyStale(project);
+  if (stale === undefined) return;
+  refuseLinked(project, stale);
   const unlock = await lockInstall(project);
   try {
     const reason = whyStale(project); // Another process may have installed while we waited.
@@ -43,6 +45,16 @@ export function whyStale(project) {
     return 'the node package has no program (were install scripts switched off?)';
   }
   return undefined;
+}
+
+/** npm ci begins by emptying node_modules, and through a link that is another project's. */
+function refuseLinked(project, stale) {
+  const path = join(project, 'node_modules');
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return;
+  throw new Error(
+    `errand: ${stale}, and node_modules is a link to ${readlinkSync(path)}, which npm ci would empty.\n` +
+      'Install there, or remove the link.',
+  );
 }
 
 function readPackages(file) {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -130,6 +130,17 @@ describe('bootstrap', () => {
     expect(results.map(({ output }) => output).join('')).toContain(
       'errand: waiting for another installation in this directory',
     );
+  });
+
+  it('does not empty the dependencies of another project through a link', async () => {
+    const other = join(project, 'other', 'node_modules');
+    await mkdir(other, { recursive: true });
+    await symlink(other, join(project, 'node_modules'));
+
+    const { code, output } = await bootstrap('script.mjs');
+    expect(code).toBe(1);
+    expect(output).toContain(`node_modules is a link to ${other}, which npm ci would empty`);
+    expect(await npmCalls()).toEqual([]);
   });
 
   it('takes over the lock of a process that is gone', async () => {
