@@ -9,6 +9,8 @@ import { type OutgoingMessage, QueueUnavailable, type TaskQueue } from './task-q
 
 /** The most entries that SQS takes in a batch. */
 const SQS_BATCH = 10;
+/** Batches on their way at once: with more of them, one may time out waiting for the others. */
+const LANES = 10;
 
 export interface SqsSettings {
   readonly url: string;
@@ -31,10 +33,13 @@ export function openSqsQueue({ url, deadLetterUrl, region, endpoint }: SqsSettin
 
   return {
     async publish(messages) {
-      const batches = chunk(messages, SQS_BATCH);
+      const waiting = chunk(messages, SQS_BATCH).values();
+      const lane = async () => {
+        for (const batch of waiting) await sendBatch(client, url, batch);
+      };
       await unavailableOnError(
         'The message was not stored.',
-        allOrFirstError(batches.map((batch) => sendBatch(client, url, batch))),
+        allOrFirstError(Array.from({ length: LANES }, lane)),
       );
     },
     depth: () => unavailableOnError('The queue did not answer.', readDepth(client, url)),
