@@ -1,4 +1,4 @@
-import { parseConfig, parseLogLevel } from './config/config.ts';
+import { type Config, parseConfig, parseLogLevel } from './config/config.ts';
 import { connect, type Sql } from './db/connection.ts';
 import { type CheckHealth, makeCheckHealth } from './health/check-health.ts';
 import { makeLogger } from './observability/logger.ts';
@@ -68,16 +68,26 @@ export interface Worker {
 
 /** What the worker uses. Opening it probes the sandbox. @throws SandboxError */
 export const openWorker = once(async (): Promise<Worker> => {
-  const { worker } = await config();
+  const { worker, database } = await config();
   const { sql, queue } = await connections();
   const sandbox = await openSandbox(worker.sandbox);
   logger.info({ tier: sandbox.tier }, 'the sandbox holds');
   const { leaseSeconds, shutdownGraceMs } = worker;
+  const leaseSql = openLeasePool(database, sql);
   return {
-    executeTask: makeExecuteTask({ sql, queue, sandbox, leaseSeconds, logger }),
+    executeTask: makeExecuteTask({ sql, leaseSql, queue, sandbox, leaseSeconds, logger }),
     shutdown: shutdownSignal(shutdownGraceMs),
   };
 });
+
+/**
+ * Where one process serves many (`npm start`, a container), a burst of requests must not hold up
+ * the leases. On Lambda an environment does one thing at a time, and connections are scarce.
+ */
+function openLeasePool(database: Config['database'], sql: Sql): Sql {
+  if (database.poolMax === 1) return sql;
+  return connect({ ...database, url: database.url.reveal(), poolMax: 2 });
+}
 
 /** What the scheduled functions use. */
 export interface Upkeep {
