@@ -9,6 +9,7 @@ export async function ensureDependencies(project) {
   const stale = whyStale(project);
   if (stale === undefined) return;
   refuseLinked(project, stale);
+  refuseWhileRunning(project, stale);
   const unlock = await lockInstall(project);
   try {
     const reason = whyStale(project); // Another process may have installed while we waited.
@@ -55,6 +56,18 @@ function refuseLinked(project, stale) {
     `errand: ${stale}, and node_modules is a link to ${readlinkSync(path)}, which npm ci would empty.\n` +
       'Install there, or remove the link.',
   );
+}
+
+/** `npm start` loads modules as it needs them, until it ends. See dev/running-record.ts. */
+function refuseWhileRunning(project, stale) {
+  let pid;
+  try {
+    ({ pid } = JSON.parse(readFileSync(join(project, '.errand', 'running.json'), 'utf8')));
+    process.kill(pid, 0);
+  } catch {
+    return; // Never started, stopped, or killed.
+  }
+  throw new Error(`errand: ${stale}, and errand runs with them (process ${pid}). Stop it first.`);
 }
 
 function readPackages(file) {

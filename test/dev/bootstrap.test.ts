@@ -143,6 +143,16 @@ describe('bootstrap', () => {
     expect(await npmCalls()).toEqual([]);
   });
 
+  it('replaces no dependencies under a running system', async () => {
+    await mkdir(join(project, '.errand'));
+    await write('.errand/running.json', JSON.stringify({ pid: process.pid }));
+
+    const { code, output } = await bootstrap('script.mjs');
+    expect(code).toBe(1);
+    expect(output).toContain(`errand runs with them (process ${process.pid}). Stop it first.`);
+    expect(await npmCalls()).toEqual([]);
+  });
+
   it('takes over the lock of a process that is gone', async () => {
     const gone = spawn(process.execPath, ['--version']);
     await once(gone, 'exit');

@@ -42,12 +42,13 @@ describe('watchStopRequests', () => {
     child.kill('SIGTERM');
     await eventually(() => expect(output()).toBe('watching\nrequested\n'));
 
+    const exited = once(child, 'exit');
     // Until it is late enough to be another request.
     await eventually(() => {
       child.kill('SIGINT');
       expect(output()).toBe('watching\nrequested\nagain\n');
     });
-    expect(await once(child, 'exit')).toEqual([0, null]);
+    expect(await exited).toEqual([0, null]);
   });
 
   it('hears that the bootstrap is gone', async () => {
