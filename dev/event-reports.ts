@@ -35,3 +35,12 @@ export function reportSchedule(logger: Logger, functionKey: string) {
     else log.warn({ reason: failure }, 'the scheduled invocation failed; it is tried every second');
   };
 }
+
+/** Tells an operator why messages are left in the queue, and when they are taken after all. */
+export function reportOpening(logger: Logger, functionKey: string) {
+  const log = logger.child({ function: functionKey });
+  return (refusal: string | undefined) => {
+    if (refusal === undefined) log.info('the function opened; its messages are delivered now');
+    else log.error({ reason: refusal }, 'the function does not open; its messages wait');
+  };
+}

@@ -7,10 +7,11 @@ import {
   resolveIntrinsics,
   type Template,
 } from './cloudformation.ts';
-import { reportMapping, reportSchedule } from './event-reports.ts';
+import { reportMapping, reportOpening, reportSchedule } from './event-reports.ts';
 import { startEventSourceMapping } from './event-source-mapping.ts';
 import { enabledEvents, type FunctionDefinition, isRecord, readSqsEvent } from './event-sources.ts';
 import { type Invoke, type LambdaAddress, lambdaEndpoint } from './lambda-endpoint.ts';
+import { startWhenOpen } from './opened-worker.ts';
 import { ensureQueues, queueLookup } from './queues.ts';
 import { startSchedule } from './schedule.ts';
 
@@ -87,7 +88,12 @@ export async function prepareLocalEvents(
           };
           const report = reportMapping(logger, key);
           running.push(
-            startEventSourceMapping(source, { sqs, invoke: call, repair: makeQueues, report }),
+            startWhenOpen(
+              call,
+              () =>
+                startEventSourceMapping(source, { sqs, invoke: call, repair: makeQueues, report }),
+              reportOpening(logger, key),
+            ),
           );
         }
         for (const event of schedules.get(definition) ?? []) {
