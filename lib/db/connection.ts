@@ -1,4 +1,5 @@
 import postgres from 'postgres';
+import { arrayTypes } from './array-types.ts';
 import { keepDeadline } from './query-deadline.ts';
 
 /** A pool of connections, or a transaction on one of them. Stores take it as their first argument. */
@@ -71,9 +72,11 @@ function openPool({ url, poolMax, prepare }: DatabaseSettings): Sql {
       ...(prepare && { statement_timeout: STATEMENT_MS, lock_timeout: LOCK_MS }),
     },
     onnotice: () => {},
+    fetch_types: false,
     types: {
       // Our bigints count bytes: they stay far below 2^53.
       bigint: { to: 20, from: [20], serialize: String, parse: Number },
+      ...(arrayTypes as object),
     },
   });
 }

@@ -1,7 +1,9 @@
 /** The part of a query of postgres.js 3.4.9 that a deadline needs. */
 interface Query extends Promise<unknown> {
-  /** Set once it is on its way to the server. */
+  /** Set once a connection has it. */
   readonly state: object | null;
+  /** The server works on it; false while the connection has others to do before. */
+  readonly active: boolean;
   handler: (query: Query) => void;
   resolve: (rows: unknown) => void;
   reject: (error: unknown) => void;
@@ -12,7 +14,7 @@ interface Query extends Promise<unknown> {
 const LOOKS = 4;
 
 /**
- * Gives a query `deadlineMs` in the pool's line and as long again at the server. postgres.js has no
+ * Gives a query `deadlineMs` in the pool's line, and as long again at the server. postgres.js has no
  * time-out for either, and TCP gives up a server that vanished after 15 minutes only. It also loses
  * a query now and then, when the connection is reset in the instant in which the query gets it
  * (https://github.com/porsager/postgres/pull/1215), and that query would stay pending for ever.
@@ -25,13 +27,14 @@ export function keepDeadline(promise: unknown, deadlineMs: number, broken: () =>
     const { resolve, reject } = query;
     const lookMs = deadlineMs / LOOKS;
     let waitedMs = 0;
-    let sentMs = 0;
+    let activeMs = 0;
     let timer = setTimeout(look, lookMs);
 
     function look() {
-      waitedMs += lookMs;
-      if (query.state) sentMs += lookMs;
-      if (sentMs > deadlineMs) {
+      if (query.active) activeMs += lookMs;
+      else waitedMs += lookMs;
+      // Behind a statement that takes all its time, or lost: these cannot be told apart sooner.
+      if (activeMs > deadlineMs || (query.state && waitedMs > 2 * deadlineMs)) {
         broken();
         query.reject(new DatabaseSilent(deadlineMs));
       } else if (!query.state && waitedMs >= deadlineMs) {

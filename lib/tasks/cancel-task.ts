@@ -1,6 +1,6 @@
 import type { Sql } from '../db/connection.ts';
 import { TaskEnded, TaskNotFound } from './errors.ts';
-import type { Task, TaskId, Tenant } from './task.ts';
+import { hasEnded, type Task, type TaskId, type Tenant } from './task.ts';
 import { findTask, requestCancel } from './task-store.ts';
 
 export type CancelTask = (tenant: Tenant, id: TaskId) => Promise<Task>;
@@ -12,10 +12,13 @@ export type CancelTask = (tenant: Tenant, id: TaskId) => Promise<Task>;
  */
 export function makeCancelTask({ sql }: { sql: Sql }): CancelTask {
   return async (tenant, id) => {
-    const requested = await requestCancel(sql, tenant, id);
-    const task = await findTask(sql, tenant, id);
-    if (!task) throw new TaskNotFound(id);
-    if (!requested) throw new TaskEnded(task);
-    return task;
+    for (;;) {
+      const requested = await requestCancel(sql, tenant, id);
+      const task = await findTask(sql, tenant, id);
+      if (!task) throw new TaskNotFound(id);
+      if (requested) return task;
+      if (hasEnded(task.status)) throw new TaskEnded(task);
+      // It had ended, and was retried since: there is something to cancel now.
+    }
   };
 }

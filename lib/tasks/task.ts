@@ -102,3 +102,8 @@ export interface Output {
   readonly bytes: Buffer;
   readonly totalBytes: number;
 }
+
+/** Tells whether a task will change no more. */
+export function hasEnded(status: TaskStatus): boolean {
+  return status !== 'queued' && status !== 'running';
+}

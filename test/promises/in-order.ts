@@ -1,6 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from '../../lib/db/connection.ts';
 import type { TaskId } from '../../lib/tasks/task.ts';
-import { eventually } from '../support/eventually.ts';
 
 /**
  * Runs statements on one task at once and in a known order: a lock on its row is held until all of
@@ -16,19 +16,16 @@ export async function runBehindLock<const T extends readonly (() => Promise<unkn
   const outcomes: Promise<unknown>[] = [];
   await sql.begin(async (holder) => {
     await holder`select from errand.tasks where id = ${taskId} for update`;
-    let ended = 0;
+    let waiting = 0;
     for (const step of steps) {
-      const waiting = await countWaiting(sql);
-      const endedBefore = ended;
+      let ended = false;
       const outcome = step().finally(() => {
-        ended += 1;
+        ended = true;
       });
       outcome.catch(() => {});
       outcomes.push(outcome);
-      await eventually(async () => {
-        if (ended > endedBefore) return;
-        if ((await countWaiting(sql)) <= waiting) throw new Error('the step has not begun');
-      });
+      while (!ended && (await countWaiting(sql)) === waiting) await delay(1);
+      waiting = await countWaiting(sql);
     }
   });
   return (await Promise.all(outcomes)) as never;

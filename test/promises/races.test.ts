@@ -1,120 +1,269 @@
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Sql } from '../../lib/db/connection.ts';
-import {
-  type Claim,
-  claimTask,
-  oweUnclaimed,
-  renewLeases,
-  type Settlement,
-  settleAttempt,
-} from '../../lib/tasks/attempt-store.ts';
+import { settleAttempt } from '../../lib/tasks/attempt-store.ts';
+import { type CancelTask, makeCancelTask } from '../../lib/tasks/cancel-task.ts';
+import { makeRetryTask, type RetryTask } from '../../lib/tasks/retry-task.ts';
 import type { TaskId } from '../../lib/tasks/task.ts';
-import { requestCancel, requeueEnded } from '../../lib/tasks/task-store.ts';
-import {
-  abandonExpired,
-  abandonHeld,
-  deleteEnded,
-  oweForgotten,
-} from '../../lib/tasks/upkeep-store.ts';
 import { findIllegalStates, findIllegalSteps, recordHistory } from '../../scripts/chaos/history.ts';
-import { storeTask, type TaskFields, TENANT } from '../support/a-task.ts';
+import { expireLease, storeTask, type TaskFields, TENANT } from '../support/a-task.ts';
 import { useDatabase } from '../support/database.ts';
+import { useQueue } from '../support/queue.ts';
+import { quiet } from '../support/quiet.ts';
+import { owedTasks, theTask } from '../support/rows.ts';
 import { runBehindLock } from './in-order.ts';
+import { claim, deleteNow, MOVES, type Move, moves, type Subject } from './moves.ts';
+import { FAILED } from './settlements.ts';
 
 const database = useDatabase();
+const broker = useQueue();
 let sql: Sql;
 beforeAll(async () => {
-  sql = database.connect({ poolMax: 8 });
+  sql = database.connect({ poolMax: 12 });
   await recordHistory(sql);
 });
 beforeEach(async () => {
   await sql`truncate errand.tasks, audit.steps cascade`;
 });
 
-const OUTPUT = { bytes: Buffer.alloc(0), totalBytes: 0 };
-const SUCCEEDED: Settlement = {
-  status: 'succeeded',
-  failure: null,
-  exitCode: 0,
-  signal: null,
-  wallMs: 1,
-  cpuMs: null,
-  maxRssBytes: null,
-  stdout: OUTPUT,
-  stderr: OUTPUT,
-};
-const FAILED: Settlement = {
-  ...SUCCEEDED,
-  status: 'failed',
-  failure: { code: 'nonzero_exit', message: 'The command exited with code 1.' },
-  exitCode: 1,
-};
+const cancelTask: CancelTask = (...args) => makeCancelTask({ sql })(...args);
+const retryTask: RetryTask = (...args) =>
+  makeRetryTask({ sql, queue: broker.queue, logger: quiet })(...args);
 
-/** A task and everything that can be done to it at once. */
-interface Race {
-  readonly id: TaskId;
-  readonly claim: Claim | undefined;
-}
+const RETRIED = { maxAttempts: 3, retryDelaySeconds: 0 };
 
-const moves = {
-  claim: ({ id }: Race) => claimTask(sql, id, { leaseSeconds: 30, sandboxTier: 'none' }),
-  'owe a message': ({ id }: Race) => oweUnclaimed(sql, id),
-  renew: ({ id, claim }: Race) => renewLeases(sql, [claim ?? { taskId: id, attempt: 1 }], 30),
-  succeed: ({ id, claim }: Race) =>
-    settleAttempt(sql, claim ?? { taskId: id, attempt: 1 }, SUCCEEDED),
-  fail: ({ id, claim }: Race) => settleAttempt(sql, claim ?? { taskId: id, attempt: 1 }, FAILED),
-  'give back': ({ id, claim }: Race) => abandonHeld(sql, claim ?? { taskId: id, attempt: 1 }),
-  rescue: () => abandonExpired(sql, 100),
-  cancel: ({ id }: Race) => requestCancel(sql, TENANT, id),
-  retry: ({ id }: Race) => requeueEnded(sql, TENANT, id),
-  nudge: () => oweForgotten(sql, 100),
-  delete: () => deleteEnded(sql, 0, 100),
-} as const satisfies Record<string, (race: Race) => Promise<unknown>>;
-type Move = keyof typeof moves;
-const MOVES = Object.keys(moves) as Move[];
-
-const beginnings: Record<string, (fields: TaskFields) => Promise<Race>> = {
-  queued: async (fields) => ({ id: await storeForgotten(fields), claim: undefined }),
-  running: async (fields) => {
-    const id = await storeForgotten(fields);
-    return { id, claim: await claimTask(sql, id, { leaseSeconds: -1, sandboxTier: 'none' }) };
-  },
-  failed: async (fields) => {
-    const id = await storeForgotten({ ...fields, maxAttempts: 1 });
-    const claim = await claimTask(sql, id, { leaseSeconds: 30, sandboxTier: 'none' });
-    if (claim) await settleAttempt(sql, claim, FAILED);
-    return { id, claim };
-  },
-};
-
-async function storeForgotten(fields: TaskFields): Promise<TaskId> {
+async function aQueued(fields: TaskFields = RETRIED): Promise<Subject> {
   const id = await storeTask(sql, fields);
   await sql`update errand.tasks set nudge_at = now() - interval '1 second' where id = ${id}`;
-  return id;
+  return { id, attempt: 1 };
 }
 
-describe.each(Object.keys(beginnings))('two statements at once on a %s task', (beginning) => {
-  test.each(MOVES)(
-    '%s first, then each of the others, keep to the state machine',
+async function aRunning(fields: TaskFields = RETRIED): Promise<Subject> {
+  const subject = await aQueued(fields);
+  await claim(sql, subject.id);
+  return subject;
+}
+
+async function anExpired(fields: TaskFields = RETRIED): Promise<Subject> {
+  const subject = await aRunning(fields);
+  await expireLease(sql, subject.id);
+  return subject;
+}
+
+async function aFailed(): Promise<Subject> {
+  const subject = await aRunning({ maxAttempts: 1 });
+  await settleAttempt(sql, { taskId: subject.id, attempt: 1 }, FAILED);
+  return subject;
+}
+
+const BEGINNINGS = {
+  'is queued': aQueued,
+  runs: aRunning,
+  'runs for a worker that vanished': anExpired,
+  'has failed': aFailed,
+};
+
+/** The moves, in this order, each waiting for the one before with an old snapshot. */
+const together = (subject: Subject, ...names: Move[]) =>
+  runBehindLock(
+    sql,
+    subject.id,
+    names.map((name) => () => moves[name](sql, subject)),
+  );
+
+const statusOf = async ({ id }: Subject) => (await theTask(sql, id)).status;
+
+async function expectLegalHistory(told: string): Promise<void> {
+  expect([told, ...(await findIllegalSteps(sql))]).toEqual([told]);
+  expect([told, ...(await findIllegalStates(sql))]).toEqual([told]);
+}
+
+describe.each(Object.entries(BEGINNINGS))('a task that %s', (_, begin) => {
+  it.each(MOVES)(
+    'keeps to its state machine when "%s" comes right before any other',
     async (first) => {
       for (const second of MOVES) {
-        for (const fields of [
-          { maxAttempts: 3, retryDelaySeconds: 0 },
-          { onWorkerLost: 'fail' },
-        ] as const) {
-          const race = await beginnings[beginning]?.(fields);
-          if (!race) throw new Error('unreachable');
-          await runBehindLock(sql, race.id, [
-            () => moves[first](race),
-            () => moves[second](race),
-          ]).catch((error: unknown) => {
-            throw new Error(`${first}, then ${second}`, { cause: error });
-          });
-          const told = `${first}, then ${second}, ${JSON.stringify(fields)}`;
-          expect([told, ...(await findIllegalSteps(sql))]).toEqual([told]);
-          expect([told, ...(await findIllegalStates(sql))]).toEqual([told]);
-        }
+        await together(await begin(), first, second);
+        await expectLegalHistory(`${first}, then ${second}`);
       }
     },
   );
 });
+
+describe('cancel and start at the same time', () => {
+  it('is won by the start when it comes first: the worker is asked to stop', async () => {
+    const subject = await aQueued();
+    await together(subject, 'claim', 'cancel');
+    expect(await theTask(sql, subject.id)).toMatchObject({
+      status: 'running',
+      cancelRequestedAt: expect.any(Date),
+    });
+  });
+
+  it('is won by the cancel when it comes first: nothing starts', async () => {
+    const subject = await aQueued();
+    const [, claimed] = await together(subject, 'cancel', 'claim');
+    expect(claimed).toBeUndefined();
+    expect(await statusOf(subject)).toBe('cancelled');
+  });
+});
+
+describe('cancel and finish at the same time', () => {
+  it('keeps the result of a command that ended first', async () => {
+    const subject = await aRunning();
+    const [, cancelled] = await together(subject, 'succeed', 'cancel');
+    expect(cancelled).toBe(false);
+    expect(await theTask(sql, subject.id)).toMatchObject({
+      status: 'succeeded',
+      cancelRequestedAt: null,
+    });
+  });
+
+  it('keeps the result of a command that ended before it could be killed', async () => {
+    const subject = await aRunning();
+    await together(subject, 'cancel', 'succeed');
+    expect(await statusOf(subject)).toBe('succeeded');
+  });
+
+  it('does not run a failed command again that was cancelled first', async () => {
+    const subject = await aRunning();
+    await together(subject, 'cancel', 'fail');
+    expect(await statusOf(subject)).toBe('failed');
+    expect(await owedTasks(sql)).toEqual([]);
+  });
+
+  it('cancels the retry of a command that failed first', async () => {
+    const subject = await aRunning();
+    await together(subject, 'fail', 'cancel');
+    expect(await statusOf(subject)).toBe('cancelled');
+  });
+});
+
+describe('cancel and retry at the same time', () => {
+  it('cancels the new attempt when the retry comes first', async () => {
+    const subject = await aFailed();
+    await moves.retry(sql, subject);
+    expect(await moves.cancel(sql, subject)).toBe(true);
+    expect(await statusOf(subject)).toBe('cancelled');
+  });
+
+  it('has one answer for the user, whichever comes first', async () => {
+    for (let n = 0; n < 30; n++) {
+      const { id } = await aFailed();
+      const [cancelled] = await Promise.all([
+        cancelTask(TENANT, id).catch((error: unknown) => error),
+        retryTask(TENANT, id),
+      ]);
+      // The cancel finds the task ended, or queued by the retry; it never says "ended: queued".
+      if (cancelled instanceof Error) expect(cancelled.message).toMatch(/it has failed/);
+      else expect(cancelled).toMatchObject({ status: 'cancelled' });
+    }
+  });
+
+  it('retries when the cancel comes first and finds the task ended', async () => {
+    const subject = await aFailed();
+    const [cancelled] = await together(subject, 'cancel', 'retry');
+    expect(cancelled).toBe(false);
+    expect(await statusOf(subject)).toBe('queued');
+  });
+
+  it('starts the retried task although a message of before the cancel is still owed', async () => {
+    const subject = await aRunning({ maxAttempts: 2, retryDelaySeconds: 3600 });
+    await together(subject, 'fail', 'cancel');
+    await moves.retry(sql, subject);
+    await sql`delete from errand.outbox where due_at <= now()`; // published, and lost
+    await sql`update errand.tasks set nudge_at = now() - interval '1 second'`;
+    expect(await moves.nudge(sql)).toHaveLength(1);
+  });
+});
+
+describe('rescue and a worker that is alive after all', () => {
+  it('leaves the attempt to whichever comes first, here the worker', async () => {
+    const subject = await anExpired();
+    await together(subject, 'succeed', 'rescue');
+    await moves.rescue(sql);
+    expect(await statusOf(subject)).toBe('succeeded');
+  });
+
+  it('leaves the attempt to whichever comes first, here the rescue', async () => {
+    const subject = await anExpired();
+    await moves.rescue(sql);
+    expect(await moves.succeed(sql, subject)).toBeUndefined();
+    expect(await moves.renew(sql, subject)).toEqual([]);
+    expect(await statusOf(subject)).toBe('queued');
+  });
+
+  it('cancels the task when that was asked for before the worker vanished', async () => {
+    const subject = await anExpired();
+    await together(subject, 'rescue', 'cancel');
+    await moves.rescue(sql);
+    expect(await statusOf(subject)).toBe('cancelled');
+  });
+});
+
+describe('giving a task back', () => {
+  it('waits for a renewal of its own worker instead of passing the row over', async () => {
+    const subject = await aRunning();
+    const [, abandoned] = await together(subject, 'renew', 'give back');
+    expect(abandoned).toMatchObject({ attempts: 1 });
+    expect(await statusOf(subject)).toBe('queued');
+  });
+});
+
+describe('an early delivery', () => {
+  it('is answered with a new message when the task becomes due right after it', async () => {
+    const subject = await aQueued({ delaySeconds: 60 });
+    expect(await moves.claim(sql, subject)).toBeUndefined();
+    await sql`update errand.tasks set run_at = now()`;
+    expect(await moves['owe a message'](sql, subject)).toMatchObject({
+      owed: { taskId: subject.id },
+    });
+  });
+});
+
+describe('several at once', () => {
+  it('two rescuers share the tasks, and owe one message for each', async () => {
+    const ids: TaskId[] = [];
+    for (let n = 0; n < 60; n++) ids.push((await anExpired()).id);
+    const abandoned = await Promise.all(Array.from({ length: 6 }, () => moves.rescue(sql)));
+    const owed = abandoned.flatMap((one) => one.owed.map(({ taskId }) => taskId));
+    expect(owed.sort()).toEqual(ids.sort());
+    expect((await owedTasks(sql)).sort()).toEqual(ids.sort());
+  });
+
+  it('the retention and a retry do not both have a task', async () => {
+    const subject = await aFailed();
+    const [retried] = await runBehindLock(sql, subject.id, [
+      () => moves.retry(sql, subject),
+      () => deleteNow(sql),
+    ]);
+    await deleteNow(sql);
+    expect(retried).toMatchObject({ taskId: subject.id });
+    expect(await statusOf(subject)).toBe('queued');
+  });
+
+  it('everything at once, again and again, keeps to the state machine without a deadlock', async () => {
+    const subjects: Subject[] = [];
+    for (let n = 0; n < 4; n++) subjects.push(await aQueued());
+    const stopAt = performance.now() + 2000;
+    let random = 1;
+    const next = (below: number) => {
+      random = (random * 48271) % 2147483647; // Park and Miller's "minimal standard"
+      return random % below;
+    };
+    const hammer = async () => {
+      while (performance.now() < stopAt) {
+        const { id } = subjects[next(subjects.length)] ?? { id: '' as TaskId };
+        const attempt = (await theTask(sql, id)).attempt - next(2);
+        if (next(4) === 0) await expireLease(sql, id).catch(ignoreNotRunning);
+        await moves[MOVES[next(MOVES.length)] ?? 'claim'](sql, { id, attempt });
+      }
+    };
+    await Promise.all(Array.from({ length: 10 }, hammer));
+    await expectLegalHistory('everything');
+  });
+});
+
+/** Only a running task has a lease that can be moved. */
+function ignoreNotRunning(error: unknown): void {
+  if (!String(error).includes('tasks_lease_while_running')) throw error;
+}
