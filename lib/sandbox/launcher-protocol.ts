@@ -3,7 +3,7 @@ import type { Command, Ending, Limits, Usage } from './sandbox.ts';
 import { SandboxError } from './sandbox.ts';
 
 const requestMagic = 0x31525245; // "ERR1"
-const requestHeadBytes = 112;
+const requestHeadBytes = 104;
 const frameHeadBytes = 8;
 
 /** How a command is ended after its wall time: SIGTERM, this long, then SIGKILL. */
@@ -61,7 +61,7 @@ export function encodeRequest(command: Command, limits: Limits): Buffer {
   });
   head.writeUInt32LE(argv.length, 96);
   head.writeUInt32LE(env.length, 100);
-  return Buffer.concat([head.subarray(0, 104), text]);
+  return Buffer.concat([head, text]);
 }
 
 /** Cuts the launcher's answer into frames, however the bytes arrive. */

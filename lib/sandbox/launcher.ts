@@ -4,6 +4,7 @@ import { chown, mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { encodeRequest, endingOf, makeFrameReader, usageOf } from './launcher-protocol.ts';
 import type {
   CapturedOutput,
@@ -24,6 +25,8 @@ export interface LauncherOptions {
   readonly pool: number;
   /** Host paths that commands may read besides /usr. */
   readonly readOnlyPaths?: readonly string[];
+  /** Folders below those, or below /usr, that they may not: above all our own. */
+  readonly hiddenPaths?: readonly string[];
   /** As root: the first uid that commands run as. */
   readonly uid?: number;
   /** As root: run the launcher itself as this user, who needs no privilege for it. */
@@ -72,7 +75,7 @@ export function makeLauncherSandbox(options: LauncherOptions): Sandbox {
     async run(command, limits, onOutput, signal) {
       if (signal.aborted) return abortedBeforeStart;
       const { socketPath } = await server();
-      return converse(socketPath, { command, limits, onOutput, signal });
+      return converse(connect(socketPath), { command, limits, onOutput, signal });
     },
     async close() {
       const running = await starting?.catch(() => undefined);
@@ -129,9 +132,10 @@ async function startServer(options: LauncherOptions): Promise<Server> {
 function serveArguments(options: LauncherOptions, scratch: string, socketPath: string): string[] {
   const uid = options.uid === undefined ? [] : ['--uid', String(options.uid)];
   const readOnly = (options.readOnlyPaths ?? []).flatMap((path) => ['--read-only', path]);
+  const hidden = (options.hiddenPaths ?? []).flatMap((path) => ['--hide', path]);
   const pool = ['--tier', options.tier, '--pool', String(options.pool)];
   const places = ['--socket', socketPath, '--scratch', scratch];
-  return ['serve', ...places, ...pool, ...uid, ...readOnly];
+  return ['serve', ...places, ...pool, ...uid, ...readOnly, ...hidden];
 }
 
 /** The server ends with its stdin, and everything it started ends with it. */
@@ -147,13 +151,13 @@ interface Run {
   readonly signal: AbortSignal;
 }
 
-function converse(socketPath: string, run: Run): Promise<Outcome> {
+/** Has a launcher at the other end of a connection run one command. */
+export function converse(socket: Duplex, run: Run): Promise<Outcome> {
   const { command, limits, onOutput, signal } = run;
   const request = encodeRequest(command, limits);
   const kept = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
 
   return new Promise((resolve, reject) => {
-    const socket = connect(socketPath);
     let patience: NodeJS.Timeout | undefined;
     // Half a close: the launcher kills the tree, and its report still comes back.
     const abort = () => {

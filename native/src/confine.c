@@ -5,6 +5,7 @@
  */
 #include "launcher.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -14,6 +15,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -69,6 +71,40 @@ static void allow(int ruleset, const char *path, uint64_t rights) {
   close(rule.parent_fd);
 }
 
+static bool is_below(const char *path, const char *folder) {
+  size_t length = strlen(folder);
+  return !strncmp(path, folder, length) && (path[length] == '/' || !path[length]);
+}
+
+/* Landlock cannot take a part of a folder away, so where one is hidden its siblings are allowed. */
+static void allow_below(int ruleset, const struct config *config, const char *path) {
+  bool holds_hidden = false;
+  for (unsigned i = 0; i < config->hidden_count; i++) {
+    if (is_below(path, config->hidden[i])) return;
+    holds_hidden |= is_below(config->hidden[i], path);
+  }
+  if (!holds_hidden) {
+    allow(ruleset, path, FS_READ);
+    return;
+  }
+  DIR *dir = opendir(path);
+  for (struct dirent *entry; dir && (entry = readdir(dir));) {
+    char child[4096];
+    if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+    /* What a link leads to has a rule of its own, or is hidden. */
+    if (entry->d_type != DT_LNK &&
+        snprintf(child, sizeof child, "%s/%s", path, entry->d_name) < (int)sizeof child)
+      allow_below(ruleset, config, child);
+  }
+  if (dir) closedir(dir);
+}
+
+static void allow_reading(int ruleset, const struct config *config, const char *path) {
+  char *real = realpath(path, NULL); /* /bin is often a link, and /usr/bin may hold what is hidden */
+  if (real) allow_below(ruleset, config, real);
+  free(real);
+}
+
 /* Read-only system, writable `work`; no TCP; signals and abstract sockets within the command. */
 int make_ruleset(const struct config *config, const char *work) {
   static const char *const readable[] = {
@@ -92,11 +128,11 @@ int make_ruleset(const struct config *config, const char *work) {
     allow(ruleset, "/dev", FS_READ_DIR | FS_READ_FILE | FS_WRITE_FILE | (known & FS_IOCTL_DEV));
   } else {
     for (size_t i = 0; i < sizeof readable / sizeof *readable; i++)
-      allow(ruleset, readable[i], FS_READ);
+      allow_reading(ruleset, config, readable[i]);
     for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
       allow(ruleset, devices[i], FS_READ_FILE | FS_WRITE_FILE);
     for (unsigned i = 0; i < config->read_only_count; i++)
-      allow(ruleset, config->read_only[i], FS_READ);
+      allow_reading(ruleset, config, config->read_only[i]);
   }
   allow(ruleset, alone ? "/var" : work, known & ~(FS_MAKE_CHAR | FS_MAKE_BLOCK));
   return ruleset;
@@ -384,7 +420,9 @@ void confine_self(const struct sandbox *sandbox, const struct request_head *limi
   uint64_t seconds = (limits->cpu_ms + 999) / 1000;
   uint64_t processes = limits->processes;
   if (alone) processes++; /* the supervisor counts, too */
-  if (!alone && !config->own_uid) processes += tasks_of_uid(sandbox->proc_fd, getuid());
+  /* Where others share the uid, what they have now is added, and room for all our supervisors. */
+  if (!alone && !config->own_uid)
+    processes += tasks_of_uid(sandbox->proc_fd, getuid()) + 2 * config->max;
   if (!alone && config->own_uid) {
     STEP("setgroups", setgroups(0, NULL) == 0);
     STEP("setresgid", setresgid(sandbox->uid, sandbox->uid, sandbox->uid) == 0);

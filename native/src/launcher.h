@@ -28,6 +28,8 @@ struct config {
   const char *scratch;    /* below the namespaces tier: where the commands' folders are made */
   const char *read_only[MAX_EXTRA_PATHS]; /* host paths shown besides /usr and a few of /etc */
   unsigned read_only_count;
+  const char *hidden[MAX_EXTRA_PATHS];    /* of those, and of /usr, what is not shown after all */
+  unsigned hidden_count;
   int landlock_abi;       /* 0: the kernel has none */
 };
 

@@ -48,7 +48,8 @@ static _Noreturn void usage(const char *what) {
           "  --uid N          as root: first uid for commands (60600)\n"
           "  --disk BYTES     usual size of the writable space (67108864)\n"
           "  --scratch DIR    where commands' folders go, below the namespaces tier\n"
-          "  --read-only PATH shown to commands besides /usr; may be repeated\n",
+          "  --read-only PATH shown to commands besides /usr; may be repeated\n"
+          "  --hide PATH      not shown although it is below one of those; may be repeated\n",
           what);
   _exit(2);
 }
@@ -190,6 +191,8 @@ int main(int argc, char **argv) {
     else if (!strcmp(name, "--scratch")) config.scratch = value;
     else if (!strcmp(name, "--read-only") && config.read_only_count < MAX_EXTRA_PATHS && *value == '/')
       config.read_only[config.read_only_count++] = value;
+    else if (!strcmp(name, "--hide") && config.hidden_count < MAX_EXTRA_PATHS && *value == '/')
+      config.hidden[config.hidden_count++] = value;
     else usage(name);
   }
   if (serve ? !socket_path || config.conn_fd >= 0 : socket_path || config.conn_fd < 0)

@@ -47,7 +47,9 @@ static void enter_network(struct slot *slot) {
     if (setns(slot->net_fd, CLONE_NEWNET)) fail("enter network namespace");
     return;
   }
-  if (unshare(CLONE_NEWNET)) fail("new network namespace");
+  static bool stage_taken; /* the stage's own is as empty as any: nothing else uses it */
+  if (stage_taken && unshare(CLONE_NEWNET)) fail("new network namespace");
+  stage_taken = true;
   slot->net_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
   if (slot->net_fd < 0) fail("open network namespace");
 }
@@ -139,9 +141,34 @@ static void sweep_strays(void) {
   kill_strays(ours, count);
 }
 
+static void announce(void) {
+  static const char *const tiers[] = {"namespaces", "landlock", "runner", "none"};
+  announced = true;
+  if (config->conn_fd >= 0) return;
+  printf("{\"ready\":true,\"tier\":\"%s\",\"landlockAbi\":%d}\n", tiers[config->tier],
+         config->landlock_abi);
+  fflush(stdout);
+}
+
+static void hear_news(void) {
+  unsigned char named[64];
+  for (ssize_t count; (count = read(news[0], named, sizeof named)) > 0;) {
+    for (ssize_t i = 0; i < count; i++) {
+      struct slot *slot = &slots[named[i] & ~READY];
+      if (named[i] & READY) {
+        if (!announced) announce();
+      } else if (slot->state == PREPARED) {
+        slot->state = TAKEN;
+        failures = 0;
+      }
+    }
+  }
+}
+
 static void reap(bool *any_left) {
   int status;
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+    hear_news(); /* all that it said: not to mistake a short command for a failed preparation */
     for (unsigned i = 0; i < config->max; i++) {
       struct slot *slot = &slots[i];
       if (slot->state == FREE || slot->pid != pid) continue;
@@ -158,15 +185,6 @@ static void reap(bool *any_left) {
   }
   *any_left = false;
   for (unsigned i = 0; i < config->max; i++) *any_left |= slots[i].state != FREE;
-}
-
-static void announce(void) {
-  static const char *const tiers[] = {"namespaces", "landlock", "runner", "none"};
-  announced = true;
-  if (config->conn_fd >= 0) return;
-  printf("{\"ready\":true,\"tier\":\"%s\",\"landlockAbi\":%d}\n", tiers[config->tier],
-         config->landlock_abi);
-  fflush(stdout);
 }
 
 _Noreturn void run_pool(struct config *the_config) {
@@ -190,19 +208,7 @@ _Noreturn void run_pool(struct config *the_config) {
     struct pollfd fds[3] = {{signals, POLLIN, 0}, {news[0], POLLIN, 0},
                             {watch_stdin ? 0 : -1, POLLIN, 0}};
     if (poll(fds, 3, -1) < 0 && errno != EINTR) fail("poll");
-    unsigned char named[64];
-    ssize_t count;
-    while ((count = read(news[0], named, sizeof named)) > 0) {
-      for (ssize_t i = 0; i < count; i++) {
-        struct slot *slot = &slots[named[i] & ~READY];
-        if (named[i] & READY) {
-          if (!announced) announce();
-        } else if (slot->state == PREPARED) {
-          slot->state = TAKEN;
-          failures = 0;
-        }
-      }
-    }
+    hear_news();
     struct signalfd_siginfo info;
     while (read(signals, &info, sizeof info) > 0)
       if (info.ssi_signo != SIGCHLD) closing = true;

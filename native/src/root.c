@@ -194,6 +194,12 @@ void build_root(const struct config *config) {
     }
     attach(extra[i], at(path, config->read_only[i]));
   }
+  for (unsigned i = 0; i < config->hidden_count; i++) {
+    struct stat info;
+    if (lstat(at(path, config->hidden[i]), &info) || !S_ISDIR(info.st_mode)) continue;
+    if (mount("hidden", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k"))
+      fail(config->hidden[i]);
+  }
   /* The pool's own /proc: a kernel lets a user namespace mount /proc only where it sees one. */
   if (mount("proc", at(path, "/proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
     fail("mount /proc");
@@ -247,7 +253,8 @@ void enter_sandbox(struct sandbox *sandbox) {
   strcpy(sandbox->work, "/work");
   /* These are counted per user over all its namespaces: one command must not use up the others'. */
   write_map("/proc/sys/user/max_user_namespaces", "0");
-  write_map("/proc/sys/user/max_inotify_instances", "16");
+  if (access("/proc/sys/user/max_inotify_instances", F_OK) == 0)
+    write_map("/proc/sys/user/max_inotify_instances", "16");
 }
 
 bool resize_disk(struct sandbox *sandbox, uint64_t bytes) {

@@ -110,6 +110,7 @@ static unsigned list_tree(const struct sandbox *sandbox) {
   return count;
 }
 
+/* `name` starts with a newline: a process can name itself "VmRSS:", but not begin a line. */
 static uint64_t kilobytes(const char *text, const char *name) {
   const char *line = strstr(text, name);
   return line ? strtoull(line + strlen(name), NULL, 10) * 1024 : 0;
@@ -132,8 +133,8 @@ struct tree_memory tree_memory(const struct sandbox *sandbox, bool proportional)
     char path[48];
     snprintf(path, sizeof path, "%d/status", processes[i].pid);
     const char *status = slurp(sandbox->proc_fd, path);
-    uint64_t resident = kilobytes(status, "VmRSS:");
-    sum.bytes += kilobytes(status, "VmPTE:") + kilobytes(status, "VmSwap:");
+    uint64_t resident = kilobytes(status, "\nVmRSS:");
+    sum.bytes += kilobytes(status, "\nVmPTE:") + kilobytes(status, "\nVmSwap:");
     if (proportional) {
       snprintf(path, sizeof path, "%d/smaps_rollup", processes[i].pid);
       const char *rollup = slurp(sandbox->proc_fd, path);
@@ -185,20 +186,21 @@ void kill_strays(const pid_t *known, unsigned count) {
   }
 }
 
+/* Threads that count against a user's RLIMIT_NPROC, less those of processes that hide like us. */
 unsigned tasks_of_uid(int proc_fd, uid_t uid) {
-  unsigned tasks = 0;
+  uint64_t tasks = 0;
   DIR *dir = open_dir(proc_fd, ".");
   for (struct dirent *entry; dir && (entry = readdir(dir));) {
-    char path[64];
+    char path[32];
+    struct stat info;
     if (atoi(entry->d_name) <= 0) continue;
-    snprintf(path, sizeof path, "%d/status", atoi(entry->d_name));
-    const char *status = slurp(proc_fd, path), *line = strstr(status, "\nUid:");
-    if (!line || strtoul(line + 5, NULL, 10) != uid) continue;
-    line = strstr(status, "\nThreads:");
-    tasks += line ? (unsigned)strtoul(line + 9, NULL, 10) : 1;
+    snprintf(path, sizeof path, "%d/task", atoi(entry->d_name));
+    /* A folder has two links, and one more for each folder in it: here, one for each thread. */
+    if (fstatat(proc_fd, path, &info, 0) || info.st_uid != uid || info.st_nlink < 3) continue;
+    tasks += info.st_nlink - 2;
   }
   if (dir) closedir(dir);
-  return tasks;
+  return (unsigned)tasks;
 }
 
 /* ---- the scratch folder of the tiers without a tmpfs; links are never followed ---- */

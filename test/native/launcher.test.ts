@@ -302,6 +302,25 @@ describe.each(variants())('launcher, $name', ({ options, ownUid }) => {
       expect(stdout.bytes.toString().trim()).toBe(options.tier === 'namespaces' ? 'launcher' : '');
     });
 
+    it('is not what we hide of /usr', async () => {
+      const hiding = open({ ...options, hiddenPaths: ['/usr/share/doc', '/usr/lib/locale'] });
+      const outcome = await run(
+        hiding,
+        'ls -A /usr/share/doc; ls -A /usr/lib/locale; wc -c < /usr/bin/env',
+      );
+      await hiding.close();
+      expect(text(outcome)).toMatch(/^\d+\n$/);
+    });
+
+    it('cannot hide memory behind a name', async () => {
+      const program =
+        'open F, ">", "/proc/self/comm"; print F "VmRSS: 1"; close F; $x = "a" x (150 << 20); sleep 5';
+      const { ending } = await run(sandbox, ['perl', '-e', `$0 = "VmRSS: 1"; ${program}`], {
+        limits: { memoryBytes: 64 * 2 ** 20 },
+      });
+      expect(ending.kind).toBe('outOfMemory');
+    });
+
     it('is no network', async () => {
       let called = 0;
       const server = createServer(() => called++).listen(0, '127.0.0.1');
