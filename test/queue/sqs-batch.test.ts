@@ -3,7 +3,7 @@ import { deliverBatch } from '../../lib/queue/sqs-batch.ts';
 import type { TaskMessage } from '../../lib/queue/task-queue.ts';
 import { aTaskId } from '../support/a-task.ts';
 import { quiet } from '../support/quiet.ts';
-import { aRecord, aRecordOf, anSqsEvent } from '../support/sqs-event.ts';
+import { anSqsEvent, aRecord, aRecordOf } from '../support/sqs-event.ts';
 
 /** Delivers the records; those whose task is in `failing` fail. */
 async function deliver(records: ReturnType<typeof aRecord>[], failing: readonly string[] = []) {
