@@ -66,6 +66,7 @@ struct child_status {
 /* main.c */
 _Noreturn void fail(const char *step);
 _Noreturn void fail_with(const char *step, int error);
+void remove_places(void);
 _Noreturn void begin(struct config *config);
 
 /* root.c: the namespaces tier's file tree and namespaces */

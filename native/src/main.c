@@ -70,6 +70,15 @@ static enum tier tier_named(const char *name) {
   usage("no such tier");
 }
 
+static char socket_file[sizeof((struct sockaddr_un *)0)->sun_path], socket_folder[sizeof socket_file];
+static const char *scratch_folder;
+
+/* Our client may have been killed: who else would remove these? They are empty by now. */
+void remove_places(void) {
+  if (*socket_file) unlink(socket_file), rmdir(socket_folder);
+  if (scratch_folder) rmdir(scratch_folder);
+}
+
 /* Only our own user can reach the socket: the folder keeps others out, and must. */
 static int listen_at(const char *path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -89,6 +98,8 @@ static int listen_at(const char *path) {
   if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 4096))
     fail(path);
   umask(022);
+  strcpy(socket_file, path);
+  strcpy(socket_folder, folder);
   return fd;
 }
 
@@ -102,8 +113,10 @@ static _Noreturn void guard(pid_t stage, bool watch_stdin) {
   sigprocmask(SIG_SETMASK, &awaited, NULL);
   int signals = signalfd(-1, &awaited, SFD_CLOEXEC), status;
   for (bool killed = false;;) {
-    if (waitpid(stage, &status, WNOHANG) == stage)
+    if (waitpid(stage, &status, WNOHANG) == stage) {
+      remove_places();
       _exit(killed ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+    }
     struct pollfd fds[2] = {{signals, POLLIN, 0}, {watch_stdin ? 0 : -1, POLLIN, 0}};
     poll(fds, 2, -1);
     struct signalfd_siginfo info = {0};
@@ -128,6 +141,9 @@ static _Noreturn void enter_stage(struct config *config) {
   gid_t gid = getegid();
   if (uid == 0) {
     uid = gid = config->uid;
+    if (*socket_file && (chown(socket_folder, uid, gid) || chown(socket_file, uid, gid)))
+      fail(socket_folder);
+    if (scratch_folder && chown(scratch_folder, uid, gid)) fail(scratch_folder);
     if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
       fail("drop root");
   }
@@ -203,6 +219,7 @@ int main(int argc, char **argv) {
     usage("this tier needs --scratch");
   config.own_uid = geteuid() == 0 && config.tier != TIER_NONE;
   if (config.scratch && chmod(config.scratch, 0711)) fail(config.scratch);
+  scratch_folder = config.scratch;
   /* Nothing of ours is to be found in /proc, by whatever runs as the same user. */
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) fail("clear dumpable");
   forget_arguments(argc, argv);

@@ -223,5 +223,6 @@ _Noreturn void run_pool(struct config *the_config) {
       if (slots[i].state != FREE) kill(slots[i].pid, SIGTERM);
     watch_stdin = false;
   }
+  remove_places();
   exit(0);
 }

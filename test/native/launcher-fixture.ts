@@ -21,7 +21,7 @@ const nobodyElse = { uid: 61_900, gid: 61_900 };
 
 /** Where the launcher lies so that any user can run it, whoever owns the work tree. */
 const openFolder = mkdtempSync(join(tmpdir(), 'errand-native-test-'));
-chmodSync(openFolder, 0o755);
+chmodSync(openFolder, 0o1777); // like the usual folder for such files
 // What we leave behind can then be told from the files of others.
 process.env.TMPDIR = openFolder;
 process.once('exit', () => rmSync(openFolder, { recursive: true, force: true }));

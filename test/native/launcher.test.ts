@@ -1,9 +1,14 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Sandbox } from '../../lib/sandbox/sandbox.ts';
 import { eventually, open, processesWith, run, text, variants } from './launcher-fixture.ts';
+
+const clientScript = join(import.meta.dirname, 'client.ts');
 
 /** A marker no other process has: an odd number of seconds to sleep. */
 let markers = 0;
@@ -420,6 +425,20 @@ describe('launcher server', () => {
     process.kill(server ?? 0, 'SIGKILL');
     await eventually(() => processesWith(seconds).length === 0, 'a command outlived the launcher');
     await sandbox.close();
+  });
+
+  it.each(variants())('leaves nothing when its client is killed, $name', async ({ options }) => {
+    const seconds = marker();
+    const before = readdirSync(tmpdir());
+    const client = spawn(process.execPath, [clientScript, JSON.stringify(options), seconds], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(client.stdout, 'data');
+    expect(processesWith(seconds)).not.toEqual([]);
+    client.kill('SIGKILL');
+    await eventually(() => processesWith(seconds).length === 0, 'a command outlived its client');
+    const isAsBefore = () => readdirSync(tmpdir()).every((name) => before.includes(name));
+    await eventually(isAsBefore, 'the launcher left files');
   });
 
   it.each(variants())('starts again after it was killed, $name', async ({ options }) => {
