@@ -10,7 +10,13 @@ import { findPostgresPrograms, prepareCluster } from './postgres-cluster.ts';
 import type { Progress } from './progress.ts';
 import type { RunningRecorder } from './running-record.ts';
 import type { Settings } from './settings.ts';
-import { type Part, type Supervised, supervise } from './supervisor.ts';
+import {
+  type Part,
+  type PartEvent,
+  type RestartPolicy,
+  type Supervised,
+  supervise,
+} from './supervisor.ts';
 import { ensureBubblewrap } from './system-packages.ts';
 
 export interface StackOptions {
@@ -19,6 +25,8 @@ export interface StackOptions {
   readonly state: LocalState;
   readonly recorder: RunningRecorder;
   readonly progress: Progress;
+  /** For a caller that crashes the parts itself. */
+  readonly restartPolicy?: RestartPolicy;
 }
 
 export interface Stack {
@@ -44,11 +52,12 @@ export function startStack(options: StackOptions): Stack {
 
   async function run(part: Part): Promise<void> {
     if (stopping) throw new Error(`${part.name} is not started any more`);
-    const supervised = supervise(part, (event) => {
+    const report = (event: PartEvent) => {
       if (event.kind === 'launched') recorder.add(part.name, event.pid, part.stopSignal);
       if (event.kind === 'gave up') gaveUp.resolve(part.name);
       progress.part(part.name, event);
-    });
+    };
+    const supervised = supervise(part, report, options.restartPolicy);
     parts.set(part.name, supervised);
     await supervised.ready;
   }
@@ -79,6 +88,7 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
     DATABASE_URL: settings.databaseUrl ?? databaseUrl({ port: ports.postgres, password }),
     SQS_ENDPOINT: settings.sqsEndpoint ?? emulatorEndpoint(ports.queue),
     AWS_REGION: settings.region,
+    ALLOWED_HOSTS: settings.allowedHosts,
   };
 
   const database = (async () => {

@@ -4,7 +4,7 @@ import type { NewTask, Task, TaskId, TaskSummary, Tenant } from './task.ts';
 import { type OutputRow, summaryColumns, type TaskRow, toSummary, toTask } from './task-rows.ts';
 
 /** A queued task that is not taken up within this time has perhaps lost its message. */
-export const NUDGE_SECONDS = 60;
+export const NUDGE_SECONDS = 30;
 
 /** Stores a task and the message that it owes to the queue, both or neither. */
 export async function insertTask(
