@@ -5,6 +5,8 @@ import { Refusal } from './refusal.ts';
 export interface Settings {
   readonly host: string;
   readonly port: number;
+  /** Names under which the API may be asked for, comma-separated; empty: any. */
+  readonly allowedHosts: string;
   /** Undefined: the embedded server. */
   readonly databaseUrl: string | undefined;
   /** Undefined: our own emulator. */
@@ -18,9 +20,12 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
     throw new Refusal(`PORT is ${env.PORT}, which is no port.`, 'For example: PORT=3501 npm start');
   }
+  const host = env.HOST || '127.0.0.1';
   return {
-    host: env.HOST || '127.0.0.1',
+    host,
     port,
+    // On loopback only a website that rebinds its name to this machine would use another name.
+    allowedHosts: env.ALLOWED_HOSTS || (isLoopback(host) ? 'localhost,127.0.0.1,[::1]' : ''),
     databaseUrl: env.DATABASE_URL || undefined,
     sqsEndpoint: env.SQS_ENDPOINT || undefined,
     region: env.AWS_REGION || 'us-east-1',
@@ -53,4 +58,8 @@ export async function refuseTakenPort({ host, port }: Settings): Promise<void> {
 
 function taken(message: string, other: number): Refusal {
   return new Refusal(message, `Take another port: PORT=${other} npm start`);
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }

@@ -1,8 +1,8 @@
 import { httpHandler } from '../lib/http/http-handler.ts';
 import { ok } from '../lib/http/response.ts';
-import { logger } from '../lib/services.ts';
+import { edge } from '../lib/services.ts';
 
 /** `GET /health/live`: this process answers; says nothing about what it depends on. */
-export const handler = httpHandler({ open: () => undefined, logger }, async () =>
+export const handler = httpHandler({ ...edge, open: () => undefined }, async () =>
   ok({ status: 'live' }),
 );

@@ -1,10 +1,10 @@
 import { httpHandler } from '../lib/http/http-handler.ts';
 import { HttpProblem } from '../lib/http/problem.ts';
 import { methodsOf } from '../lib/http/routes.ts';
-import { logger } from '../lib/services.ts';
+import { edge } from '../lib/services.ts';
 
 /** Whatever no other function serves: 405 where the path exists, else 404. */
-export const handler = httpHandler({ open: () => undefined, logger }, async (event) => {
+export const handler = httpHandler({ ...edge, open: () => undefined }, async (event) => {
   const { method, path } = event.requestContext.http;
   const allowed = methodsOf(path);
   if (allowed.length === 0) {

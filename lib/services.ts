@@ -1,4 +1,4 @@
-import { type Config, parseConfig, parseLogLevel } from './config/config.ts';
+import { type Config, parseAllowedHosts, parseConfig, parseLogLevel } from './config/config.ts';
 import { connect, type Sql } from './db/connection.ts';
 import { type CheckHealth, makeCheckHealth } from './health/check-health.ts';
 import { makeLogger } from './observability/logger.ts';
@@ -20,6 +20,9 @@ import { findTask, listTasks, type Page } from './tasks/task-store.ts';
 // Config in, adapters and use cases out: once for each cold start, and only what is asked for.
 
 export const logger = makeLogger(parseLogLevel(process.env));
+
+/** What every HTTP function has, also one that needs nothing else. */
+export const edge = { logger, allowedHosts: parseAllowedHosts(process.env) };
 
 const config = once(() => parseConfig(process.env));
 
@@ -44,7 +47,7 @@ export interface Api {
 }
 
 export const api = {
-  logger,
+  ...edge,
   open: once(async (): Promise<Api> => {
     const { sql, queue } = await connections();
     return {

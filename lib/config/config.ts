@@ -73,3 +73,9 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
 export function parseLogLevel(env: Readonly<Record<string, string | undefined>>) {
   return LogLevel.catch('info').parse(env.LOG_LEVEL);
 }
+
+/** Host names without a port, comma-separated, as in `localhost,127.0.0.1`. */
+export function parseAllowedHosts(env: Readonly<Record<string, string | undefined>>): string[] {
+  const names = (env.ALLOWED_HOSTS ?? '').split(',').map((name) => name.trim().toLowerCase());
+  return names.filter((name) => name !== '');
+}

@@ -5,15 +5,22 @@ import type {
   Context,
 } from 'aws-lambda';
 import type { Logger } from '../observability/logger.ts';
+import { refuseForeignCallers } from './foreign-callers.ts';
 import { HttpProblem } from './problem.ts';
 import { problemDetails } from './problem-details.ts';
-import { refuseCrossOrigin } from './same-origin.ts';
 import { securityHeaders } from './security-headers.ts';
 
 type Handle<Services> = (
   event: APIGatewayProxyEventV2,
   services: Services,
 ) => Promise<APIGatewayProxyStructuredResultV2>;
+
+/** What a function needs to answer requests at all, whatever it does. */
+export interface Edge {
+  readonly logger: Logger;
+  /** Names under which this API may be asked for; none at all: any. */
+  readonly allowedHosts: readonly string[];
+}
 
 /** Kept of the function's time, so that a caller gets an answer instead of a bare time-out. */
 const ANSWER_MARGIN_MS = 500;
@@ -23,7 +30,7 @@ const ANSWER_MARGIN_MS = 500;
  * and sets the headers that all answers share. A handler parses, calls one use case and answers.
  */
 export function httpHandler<Services>(
-  { open, logger }: { open: () => Services | Promise<Services>; logger: Logger },
+  { open, logger, allowedHosts }: Edge & { open: () => Services | Promise<Services> },
   handle: Handle<Services>,
 ) {
   // `after` and `onError` run in reverse order: what is used first has the last word.
@@ -37,6 +44,6 @@ export function httpHandler<Services>(
   })
     .use(securityHeaders())
     .use(problemDetails(logger))
-    .use(refuseCrossOrigin())
+    .use(refuseForeignCallers(allowedHosts))
     .handler(async (event) => handle(event, await open()));
 }

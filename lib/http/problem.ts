@@ -13,6 +13,7 @@ const requestProblems = {
   invalid_request: { status: 400, title: 'Invalid request' },
   malformed_json: { status: 400, title: 'Malformed JSON' },
   cross_origin: { status: 403, title: 'Cross-origin request' },
+  unknown_host: { status: 421, title: 'Unknown host' },
   route_not_found: { status: 404, title: 'Route not found' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
   body_too_large: { status: 413, title: 'Body too large' },

@@ -84,14 +84,14 @@ async function expectNetworkClosed(sandbox: Sandbox): Promise<void> {
 async function expectEnvironmentHidden(sandbox: Sandbox): Promise<void> {
   const own = readFileSync('/proc/self/environ');
   const canary = `errand-probe-${performance.now()}`;
-  process.env['ERRAND_PROBE'] = canary;
+  process.env.ERRAND_PROBE = canary;
   try {
     const { stdout } = await runShell(sandbox, 'env; cat /proc/[0-9]*/environ');
     if (stdout.bytes.includes(canary) || (own.length > 0 && stdout.bytes.includes(own))) {
       throw new SandboxError("a command could read this worker's environment");
     }
   } finally {
-    delete process.env['ERRAND_PROBE'];
+    delete process.env.ERRAND_PROBE;
   }
 }
 

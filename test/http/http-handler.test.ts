@@ -10,10 +10,15 @@ type Handle = () => Promise<APIGatewayProxyStructuredResultV2>;
 /** Answers a request with what the handler does. */
 async function answer(
   handle: Handle,
-  { headers = {}, remainingMs = 10_000, open = () => undefined as unknown } = {},
+  {
+    headers = {},
+    remainingMs = 10_000,
+    open = () => undefined as unknown,
+    allowedHosts = [] as string[],
+  } = {},
 ) {
   const context = { awsRequestId: 'aws-1', getRemainingTimeInMillis: () => remainingMs } as Context;
-  const handler = httpHandler({ open, logger: quiet }, handle);
+  const handler = httpHandler({ open, logger: quiet, allowedHosts }, handle);
   const { statusCode, headers: sent, body } = await handler(anHttpEvent({ headers }), context);
   return { status: statusCode, headers: sent ?? {}, body: JSON.parse(body ?? '') };
 }
@@ -80,4 +85,23 @@ describe('httpHandler', () => {
     expect(await answer(fine, { open })).toMatchObject({ status: 503 });
     expect(await answer(fine, { open })).toMatchObject({ status: 200 });
   });
+
+  it.each(['localhost:3500', '127.0.0.1', '[::1]:3500', 'LOCALHOST:3500'])(
+    'serves a host that is allowed: %s',
+    async (host) => {
+      const allowedHosts = ['localhost', '127.0.0.1', '[::1]'];
+      expect(await answer(fine, { headers: { host }, allowedHosts })).toMatchObject({
+        status: 200,
+      });
+    },
+  );
+
+  it.each(['evil.example:3500', 'localhost.evil.example', ''])(
+    'refuses a page whose name was rebound to this machine: %s',
+    async (host) => {
+      const headers = { host, origin: `http://${host}` };
+      const { status, body } = await answer(fine, { headers, allowedHosts: ['localhost'] });
+      expect([status, body.code]).toEqual(host ? [421, 'unknown_host'] : [403, 'cross_origin']);
+    },
+  );
 });

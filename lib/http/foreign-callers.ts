@@ -1,0 +1,37 @@
+import type middy from '@middy/core';
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { HttpProblem } from './problem.ts';
+
+/**
+ * Refuses what a web page makes a browser send. A browser on the machine that runs errand would
+ * otherwise let any website run commands on it: one of another origin, and one that had its own
+ * name resolve to this machine (DNS rebinding), which only the `Host` it was asked for gives away.
+ * Programs send no `Origin`. Without allowed hosts any is taken: on AWS the gateway knows its own.
+ */
+export function refuseForeignCallers(
+  allowedHosts: readonly string[],
+): middy.MiddlewareObj<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2> {
+  return {
+    before: ({ event: { headers } }) => {
+      const { origin, host = '' } = headers;
+      if (origin !== undefined && hostOf(origin) !== host) {
+        throw new HttpProblem('cross_origin', `Pages of ${origin} may not use this API.`);
+      }
+      if (allowedHosts.length > 0 && !allowedHosts.includes(withoutPort(host))) {
+        throw new HttpProblem(
+          'unknown_host',
+          `This is not ${host || 'a nameless host'}. Ask for ${allowedHosts.join(' or ')}, or add ` +
+            'the name to ALLOWED_HOSTS.',
+        );
+      }
+    },
+  };
+}
+
+function hostOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).host : undefined;
+}
+
+function withoutPort(host: string): string {
+  return host.replace(/:\d+$/, '').toLowerCase();
+}
