@@ -6,6 +6,7 @@ import { openLocalState } from '../../dev/local-state.ts';
 import { freePort } from '../../dev/ports.ts';
 import { databaseUrl } from '../../dev/postgres.ts';
 import type { Progress } from '../../dev/progress.ts';
+import { readSettings } from '../../dev/settings.ts';
 import { type Stack, startStack } from '../../dev/stack.ts';
 import { RESTART_POLICY } from '../../dev/supervisor.ts';
 import { connect, type Sql } from '../../lib/db/connection.ts';
@@ -28,7 +29,7 @@ export interface System {
   stop(): Promise<void>;
 }
 
-/** @throws when it does not come up, or when `onGivenUp` was not told and a part crashes on its own. */
+/** @throws when it does not come up. */
 export async function startSystem(): Promise<System> {
   const directory = await mkdtemp(join(tmpdir(), 'errand-chaos-'));
   const project = dirname(dirname(import.meta.dirname));
@@ -40,13 +41,7 @@ export async function startSystem(): Promise<System> {
   const stack: Stack = startStack({
     project,
     state,
-    settings: {
-      host: '127.0.0.1',
-      port,
-      databaseUrl: undefined,
-      sqsEndpoint: undefined,
-      region: 'us-east-1',
-    },
+    settings: readSettings({ PORT: String(port) }),
     recorder: { add: (name, pid) => pids.set(name, pid), clear() {} },
     progress: quietProgress(
       (name) => {
