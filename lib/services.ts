@@ -1,5 +1,6 @@
 import { type Config, parseAllowedHosts, parseConfig, parseLogLevel } from './config/config.ts';
 import { connect, type Sql } from './db/connection.ts';
+import { requireSchema } from './db/schema-version.ts';
 import { type CheckHealth, makeCheckHealth } from './health/check-health.ts';
 import { makeLogger } from './observability/logger.ts';
 import { once } from './once.ts';
@@ -34,6 +35,13 @@ const connections = once(async (): Promise<{ sql: Sql; queue: TaskQueue }> => {
   };
 });
 
+/** The same, once the database has shown to have the right schema. @throws SchemaMismatch */
+const migratedConnections = once(async () => {
+  const { sql, queue } = await connections();
+  await requireSchema(sql);
+  return { sql, queue };
+});
+
 /** What the HTTP functions use. */
 export interface Api {
   readonly createTask: CreateTask;
@@ -43,13 +51,12 @@ export interface Api {
   readonly retryTask: RetryTask;
   readonly deadLetters: (limit: number) => Promise<DeadLetter[]>;
   readonly redrive: (id: string | undefined) => Promise<number>;
-  readonly checkHealth: CheckHealth;
 }
 
 export const api = {
   ...edge,
   open: once(async (): Promise<Api> => {
-    const { sql, queue } = await connections();
+    const { sql, queue } = await migratedConnections();
     return {
       createTask: makeCreateTask({ sql, queue, logger }),
       findTask: (tenant, id) => findTask(sql, tenant, id),
@@ -58,8 +65,16 @@ export const api = {
       retryTask: makeRetryTask({ sql, queue, logger }),
       deadLetters: (limit) => queue.deadLetters(limit),
       redrive: (id) => queue.redrive(id),
-      checkHealth: makeCheckHealth({ sql, queue }),
     };
+  }),
+};
+
+/** What tells whether the other functions can work; so it opens when they cannot. */
+export const health = {
+  ...edge,
+  open: once(async (): Promise<{ checkHealth: CheckHealth }> => {
+    const { sql, queue } = await connections();
+    return { checkHealth: makeCheckHealth({ sql, queue }) };
   }),
 };
 
@@ -72,7 +87,7 @@ export interface Worker {
 /** What the worker uses. Opening it probes the sandbox. @throws SandboxError */
 export const openWorker = once(async (): Promise<Worker> => {
   const { worker, database } = await config();
-  const { sql, queue } = await connections();
+  const { sql, queue } = await migratedConnections();
   const sandbox = await openSandbox(worker.sandbox);
   logger.info({ tier: sandbox.tier }, 'the sandbox holds');
   const { leaseSeconds, shutdownGraceMs } = worker;
@@ -101,7 +116,7 @@ export interface Upkeep {
 
 export const openUpkeep = once(async (): Promise<Upkeep> => {
   const { retentionDays } = await config();
-  const { sql, queue } = await connections();
+  const { sql, queue } = await migratedConnections();
   return {
     relayOutbox: makeRelayOutbox({ sql, queue }),
     rescueTasks: makeRescueTasks({ sql, queue, logger }),

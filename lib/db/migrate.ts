@@ -10,6 +10,11 @@ export interface Migration {
   readonly number: number;
   readonly name: string;
   readonly statements: string;
+  /**
+   * Code that does not know this migration yet is refused from then on. 0 as a rule: migrations add
+   * first and remove a release later. The line `-- Needs code: 7` in the file says otherwise.
+   */
+  readonly needsCode?: number;
 }
 
 /** Reads the numbered SQL files beside this module, in order. @throws Error on a gap or a bad name */
@@ -21,11 +26,9 @@ export async function readMigrations(folder: URL = FOLDER): Promise<Migration[]>
       if (number !== index + 1) {
         throw new Error(`${file}: migrations are named 0001_what_it_does.sql, without a gap`);
       }
-      return {
-        number,
-        name: file.replace('.sql', ''),
-        statements: await readFile(new URL(file, folder), 'utf8'),
-      };
+      const statements = await readFile(new URL(file, folder), 'utf8');
+      const needsCode = Number(/^-- Needs code: (\d+)$/m.exec(statements)?.[1] ?? 0);
+      return { number, name: file.replace('.sql', ''), statements, needsCode };
     }),
   );
 }
@@ -51,16 +54,24 @@ async function createLedger(sql: Sql): Promise<void> {
   // (23505 in pg_namespace), hence the lock: its number is arbitrary, but must never change.
   await sql.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(3500, 1)`;
-    const [{ exists } = { exists: false }] = await tx<{ exists: boolean }[]>`
-      select to_regclass('errand.migrations') is not null as exists`;
-    if (exists) return;
-    await tx`create schema if not exists errand`;
-    await tx`
-      create table errand.migrations (
-        number integer primary key,
-        name text not null,
-        applied_at timestamptz not null default now()
-      )`;
+    const [ledger] = await tx<[{ exists: boolean; complete: boolean }]>`
+      select to_regclass('errand.migrations') is not null as exists,
+             exists (select from pg_attribute
+                      where attrelid = to_regclass('errand.migrations')
+                        and attname = 'needs_code') as complete`;
+    if (!ledger.exists) {
+      await tx`create schema if not exists errand`;
+      await tx`
+        create table errand.migrations (
+          number integer primary key,
+          name text not null,
+          applied_at timestamptz not null default now()
+        )`;
+    }
+    // Not "if not exists": that waits for a lock of another runner even when there is nothing to do.
+    if (!ledger.complete) {
+      await tx`alter table errand.migrations add needs_code integer not null default 0`;
+    }
   });
 }
 
@@ -76,7 +87,8 @@ async function apply(sql: Sql, migration: Migration): Promise<boolean> {
     await tx`set local statement_timeout = 0`;
     await tx`set local lock_timeout = 0`;
     const claimed = await tx`
-      insert into errand.migrations (number, name) values (${migration.number}, ${migration.name})
+      insert into errand.migrations (number, name, needs_code)
+      values (${migration.number}, ${migration.name}, ${migration.needsCode ?? 0})
       on conflict do nothing
       returning number`;
     if (claimed.length === 0) return false;

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from '../db/connection.ts';
+import { requireSchema } from '../db/schema-version.ts';
 import type { TaskQueue } from '../queue/task-queue.ts';
 
 /** A part that says nothing for so long counts as down. */
@@ -12,11 +13,11 @@ export interface Health {
 
 export type CheckHealth = () => Promise<Health>;
 
-/** Asks the database (for our tables) and the queue whether they answer. */
+/** Asks the database (for our tables, in the right version) and the queue whether they answer. */
 export function makeCheckHealth({ sql, queue }: { sql: Sql; queue: TaskQueue }): CheckHealth {
   return async () => {
     const [database, queueState] = await Promise.all([
-      answers(sql`select from errand.tasks limit 1`),
+      answers(Promise.all([requireSchema(sql), sql`select from errand.tasks limit 1`])),
       answers(queue.depth()),
     ]);
     return { database, queue: queueState };
