@@ -36,6 +36,8 @@ export default class LocalEventsPlugin {
   /** Before the functions are loaded, because their environment names the queues. */
   async #prepare(): Promise<void> {
     exitWithParent();
+    const { actLikeApiGateway } = await import('./api-gateway.ts');
+    await actLikeApiGateway();
     const { prepareLocalEvents } = await import('./local-events.ts');
     await dependenciesReady();
     this.#events = await prepareLocalEvents(this.#service, process.env);
