@@ -405,7 +405,7 @@ static bool drop_capabilities(void) {
 }
 
 /* Runs in the child. Says in `status` what failed; the supervisor reports it as our trouble. */
-void confine_self(const struct sandbox *sandbox, const struct request_head *limits,
+void confine_self(struct sandbox *sandbox, const struct request_head *limits,
                   struct child_status *status) {
   const struct config *config = sandbox->config;
   bool alone = config->tier == TIER_NAMESPACES, must = config->tier <= TIER_LANDLOCK;
@@ -421,8 +421,10 @@ void confine_self(const struct sandbox *sandbox, const struct request_head *limi
   uint64_t processes = limits->processes;
   if (alone) processes++; /* the supervisor counts, too */
   /* Where others share the uid, what they have now is added, and room for all our supervisors. */
-  if (!alone && !config->own_uid)
-    processes += tasks_of_uid(sandbox->proc_fd, getuid()) + 2 * config->max;
+  if (!alone && !config->own_uid) {
+    count_uid_tasks(sandbox, 5);
+    processes += sandbox->uid_tasks + 2 * config->max;
+  }
   if (!alone && config->own_uid) {
     STEP("setgroups", setgroups(0, NULL) == 0);
     STEP("setresgid", setresgid(sandbox->uid, sandbox->uid, sandbox->uid) == 0);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 enum tier { TIER_NAMESPACES, TIER_LANDLOCK, TIER_RUNNER, TIER_NONE };
 
@@ -55,6 +56,8 @@ struct sandbox {
   int ruleset_fd;       /* Landlock rules ready to be enforced, or -1 */
   uint64_t disk_bytes;  /* as mounted now */
   pid_t pool_pid;
+  unsigned uid_tasks;     /* of others with the command's uid, where it is shared */
+  time_t uid_tasks_at;
 };
 
 /* How far the child got between fork and exec, in memory that it shares with its supervisor. */
@@ -79,7 +82,7 @@ bool resize_disk(struct sandbox *sandbox, uint64_t bytes);
 int landlock_abi(void);
 int make_ruleset(const struct config *config, const char *work);
 void build_seccomp(const struct config *config);
-void confine_self(const struct sandbox *sandbox, const struct request_head *limits,
+void confine_self(struct sandbox *sandbox, const struct request_head *limits,
                   struct child_status *status);
 bool drop_bounding_set(void);
 
@@ -92,7 +95,7 @@ struct tree_memory tree_memory(const struct sandbox *sandbox, bool proportional)
 void signal_tree(const struct sandbox *sandbox, int signal);
 void reap_all(const struct sandbox *sandbox);
 void kill_strays(const pid_t *known, unsigned count);
-unsigned tasks_of_uid(int proc_fd, uid_t uid);
+void count_uid_tasks(struct sandbox *sandbox, time_t valid_seconds);
 bool remove_tree(const char *path);
 uint64_t disk_usage(int dir_fd, const char *name, unsigned depth);
 

@@ -35,6 +35,7 @@ static int news[2];     /* a sandbox's slot number when it is taken; with READY,
 enum { READY = 0x80 };
 static bool announced;  /* the first sandbox is ready */
 static unsigned failures;
+static struct sandbox sandbox; /* what the next one starts from */
 
 /*
  * Making a network namespace costs 0.7 ms, four times all the others together, and its end is
@@ -60,21 +61,22 @@ static void become_subreaper(void) {
     fail("become subreaper");
 }
 
-static void make_scratch(struct sandbox *sandbox) {
-  int length = snprintf(sandbox->work, sizeof sandbox->work, "%s/%u", config->scratch, sandbox->slot);
-  if (length >= (int)sizeof sandbox->work) fail_with(config->scratch, ENAMETOOLONG);
-  remove_tree(sandbox->work);
-  if (mkdir(sandbox->work, 0700)) fail(sandbox->work);
-  if (config->own_uid && chown(sandbox->work, sandbox->uid, sandbox->uid)) fail(sandbox->work);
+static void make_scratch(void) {
+  int length = snprintf(sandbox.work, sizeof sandbox.work, "%s/%u", config->scratch, sandbox.slot);
+  if (length >= (int)sizeof sandbox.work) fail_with(config->scratch, ENAMETOOLONG);
+  remove_tree(sandbox.work);
+  if (mkdir(sandbox.work, 0700)) fail(sandbox.work);
+  if (config->own_uid && chown(sandbox.work, sandbox.uid, sandbox.uid)) fail(sandbox.work);
 }
 
 /* The life of one sandbox. */
 static _Noreturn void live(unsigned number, pid_t pool_pid) {
-  static struct sandbox sandbox;
   unsigned char taken = (unsigned char)number, ready = taken | READY;
   bool alone = config->tier == TIER_NAMESPACES;
-  sandbox = (struct sandbox){.config = config, .slot = number, .uid = config->uid + number,
-                             .pool_pid = pool_pid, .disk_bytes = config->disk_bytes};
+  sandbox.slot = number;
+  sandbox.uid = config->uid + number;
+  sandbox.pool_pid = pool_pid;
+  sandbox.disk_bytes = config->disk_bytes;
   close(lifeline[1]);
   close(news[0]);
   sigset_t none;
@@ -83,13 +85,14 @@ static _Noreturn void live(unsigned number, pid_t pool_pid) {
   if (alone) {
     enter_sandbox(&sandbox);
   } else {
-    make_scratch(&sandbox);
+    make_scratch();
     become_subreaper();
   }
   /* no_new_privs says the same again; who has not even the right to drop one cannot be given one */
-  if (!drop_bounding_set() && alone) fail("drop bounding set");
+  if (config->tier < TIER_NONE && !drop_bounding_set() && alone) fail("drop bounding set");
   sandbox.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   sandbox.ruleset_fd = config->tier < TIER_NONE ? make_ruleset(config, sandbox.work) : -1;
+  if (config->tier == TIER_LANDLOCK && sandbox.ruleset_fd < 0) fail("Landlock ruleset");
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) fail("clear dumpable");
   if (prctl(PR_SET_PDEATHSIG, alone ? SIGKILL : SIGTERM, 0, 0, 0)) fail("set death signal");
   struct pollfd pool = {.fd = lifeline[0], .events = 0};
@@ -110,6 +113,8 @@ static _Noreturn void live(unsigned number, pid_t pool_pid) {
 static void prepare(unsigned number) {
   struct slot *slot = &slots[number];
   pid_t self = getpid();
+  sandbox.config = config;
+  count_uid_tasks(&sandbox, 1);
   if (config->tier == TIER_NAMESPACES) {
     enter_network(slot);
     slot->pid = (pid_t)syscall(SYS_clone, SIGCHLD | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID, 0, 0,

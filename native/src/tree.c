@@ -186,21 +186,31 @@ void kill_strays(const pid_t *known, unsigned count) {
   }
 }
 
-/* Threads that count against a user's RLIMIT_NPROC, less those of processes that hide like us. */
-unsigned tasks_of_uid(int proc_fd, uid_t uid) {
+/*
+ * Threads that count against the RLIMIT_NPROC of our own user, less those of processes that hide
+ * as we do. Looking at every process takes milliseconds, so the pool does it once a second.
+ */
+void count_uid_tasks(struct sandbox *sandbox, time_t valid_seconds) {
+  if (sandbox->config->tier == TIER_NAMESPACES || sandbox->config->own_uid) return;
+  if (geteuid() == 0) return; /* the limit does not hold root */
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (sandbox->uid_tasks_at && now.tv_sec - sandbox->uid_tasks_at < valid_seconds) return;
   uint64_t tasks = 0;
-  DIR *dir = open_dir(proc_fd, ".");
+  DIR *dir = opendir("/proc");
   for (struct dirent *entry; dir && (entry = readdir(dir));) {
     char path[32];
     struct stat info;
     if (atoi(entry->d_name) <= 0) continue;
     snprintf(path, sizeof path, "%d/task", atoi(entry->d_name));
     /* A folder has two links, and one more for each folder in it: here, one for each thread. */
-    if (fstatat(proc_fd, path, &info, 0) || info.st_uid != uid || info.st_nlink < 3) continue;
+    if (fstatat(dirfd(dir), path, &info, 0) || info.st_uid != geteuid() || info.st_nlink < 3)
+      continue;
     tasks += info.st_nlink - 2;
   }
   if (dir) closedir(dir);
-  return (unsigned)tasks;
+  sandbox->uid_tasks = (unsigned)tasks;
+  sandbox->uid_tasks_at = now.tv_sec;
 }
 
 /* ---- the scratch folder of the tiers without a tmpfs; links are never followed ---- */
