@@ -1,3 +1,4 @@
+import { LOG_LEVELS, SANDBOX_CHOICES } from '../lib/config/config.ts';
 import { whyTaken } from './ports.ts';
 import { Refusal } from './refusal.ts';
 
@@ -21,6 +22,10 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     throw new Refusal(`PORT is ${env.PORT}, which is no port.`, 'For example: PORT=3501 npm start');
   }
   const host = env.HOST || '127.0.0.1';
+  refuseOther('SANDBOX', env.SANDBOX, SANDBOX_CHOICES);
+  refuseOther('LOG_LEVEL', env.LOG_LEVEL, LOG_LEVELS);
+  refuseNoUrl('DATABASE_URL', env.DATABASE_URL, 'postgres://user:password@localhost:5432/errand');
+  refuseNoUrl('SQS_ENDPOINT', env.SQS_ENDPOINT, 'http://localhost:4566');
   return {
     host,
     port,
@@ -30,6 +35,19 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     sqsEndpoint: env.SQS_ENDPOINT || undefined,
     region: env.AWS_REGION || 'us-east-1',
   };
+}
+
+function refuseOther(name: string, value: string | undefined, known: readonly string[]): void {
+  if (!value || known.includes(value)) return;
+  throw new Refusal(`${name} is ${value}, which is not known.`, `Known are: ${known.join(', ')}`);
+}
+
+function refuseNoUrl(name: string, value: string | undefined, example: string): void {
+  const { protocol } = new URL(example);
+  const schemes = protocol === 'http:' ? ['http:', 'https:'] : ['postgres:', 'postgresql:'];
+  if (!value || (URL.canParse(value) && schemes.includes(new URL(value).protocol))) return;
+  // The value may hold a password, so it is not repeated.
+  throw new Refusal(`${name} is not a ${protocol}// URL.`, `For example: ${name}=${example}`);
 }
 
 /** The address for people and their `curl`. */

@@ -15,6 +15,9 @@ const url = (example: string) => {
 };
 const queueUrl = url('https://sqs.us-east-1.amazonaws.com/123456789012/tasks');
 
+export const SANDBOX_CHOICES = ['auto', 'namespaces', 'unsafe-none'] as const;
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+
 const Environment = z
   .object({
     DATABASE_URL: url('postgres://user:password@host:5432/errand')
@@ -28,7 +31,7 @@ const Environment = z
     SQS_ENDPOINT: url('http://127.0.0.1:4566').optional(),
     AWS_REGION: z.string().default('us-east-1'),
 
-    SANDBOX: oneOf(['auto', 'namespaces', 'unsafe-none']).default('auto'),
+    SANDBOX: oneOf(SANDBOX_CHOICES).default('auto'),
     LEASE_SECONDS: wholeNumber(2, 3600).default(30),
     SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(1),
     RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
@@ -53,7 +56,7 @@ const Environment = z
     retentionDays: env.RETENTION_DAYS,
   }));
 
-const LogLevel = z.enum(['debug', 'info', 'warn', 'error', 'silent']);
+const LogLevel = z.enum(LOG_LEVELS);
 
 export type Config = z.infer<typeof Environment>;
 

@@ -15,7 +15,7 @@ const MAX_PATH_CHARACTERS = 200;
  * @throws HttpProblem 413, 415, or 400 that names every field that is wrong
  */
 export function parseBody<T>(event: APIGatewayProxyEventV2, schema: z.ZodType<T>): T {
-  requireJson(event.headers['content-type']);
+  requireJson(event.headers);
   return check(parseJson(readBody(event)), schema);
 }
 
@@ -41,8 +41,18 @@ export function parseQuery<T>(event: APIGatewayProxyEventV2, schema: z.ZodType<T
   return check(query, schema);
 }
 
-function requireJson(contentType: string | undefined): void {
-  const mediaType = contentType?.split(';')[0]?.trim().toLowerCase();
+function requireJson(headers: APIGatewayProxyEventV2['headers']): void {
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') {
+    throw new HttpProblem('unsupported_media_type', `Send the body as it is, not as ${encoding}.`);
+  }
+  const [mediaType, ...parameters] = (headers['content-type'] ?? '')
+    .split(';')
+    .map((part) => part.trim().toLowerCase());
+  const charset = parameters.find((parameter) => parameter.startsWith('charset='));
+  if (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset)) {
+    throw new HttpProblem('unsupported_media_type', `The body must be UTF-8, not ${charset}.`);
+  }
   if (mediaType === 'application/json') return;
   throw new HttpProblem(
     'unsupported_media_type',

@@ -92,16 +92,26 @@ export function toSummary(row: TaskRow): TaskSummary {
     startedAt,
     finishedAt,
     cancelRequestedAt,
-    result: resultOf(row),
+    result: status === 'queued' ? NO_RESULT : resultOf(row),
   };
 }
+
+/** A task that waits to run again says nothing of the attempt before: that is in `attempts`. */
+const NO_RESULT: AttemptResult = {
+  exitCode: null,
+  signal: null,
+  wallMs: null,
+  cpuMs: null,
+  maxRssBytes: null,
+};
 
 /** The rows of one task, one for each attempt in order; a task without attempts has one row. */
 export function toTask(rows: readonly OutputRow[]): Task | undefined {
   const newest = rows.at(-1);
   if (!newest) return undefined;
   const attempts = rows.flatMap((row) => (row.number === null ? [] : [toAttempt(row, row.number)]));
-  return { ...toSummary(newest), attempts, output: outputOf(newest) };
+  const output = newest.status === 'queued' ? null : outputOf(newest);
+  return { ...toSummary(newest), attempts, output };
 }
 
 function toAttempt(row: TaskRow, number: number): Attempt {

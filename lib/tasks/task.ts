@@ -62,7 +62,7 @@ export interface TaskSummary {
   readonly startedAt: Date | null;
   readonly finishedAt: Date | null;
   readonly cancelRequestedAt: Date | null;
-  /** How the newest attempt ended; nulls while it has not. */
+  /** How the newest attempt ended; nulls while it has not, or while another one is to come. */
   readonly result: AttemptResult;
 }
 

@@ -6,8 +6,8 @@ import { methodsOf, ROUTES } from '../../lib/http/routes.ts';
 function routesOfServerlessYml(): string[] {
   const text = readFileSync(new URL('../../serverless.yml', import.meta.url), 'utf8');
   const routes = Array.from(text.matchAll(/^\s*- httpApi: (.+)$/gm), ([, route = '']) => route);
-  expect(routes).toContain("'*'");
-  return routes.filter((route) => route !== "'*'");
+  expect(routes).toContain('"*"');
+  return routes.filter((route) => route !== '"*"');
 }
 
 describe('ROUTES', () => {
