@@ -65,7 +65,9 @@ async function submit(): Promise<TaskId> {
   return ((await response.json()) as { id: TaskId }).id;
 }
 
-const cancel = (id: TaskId) => fetch(`${system.url}/api/tasks/${id}/cancel`, { method: 'POST' });
+function cancel(id: TaskId): Promise<Response> {
+  return fetch(`${system.url}/api/tasks/${id}/cancel`, { method: 'POST' });
+}
 
 async function attemptsOf(ids: readonly TaskId[]) {
   return system.sql<{ number: number; startedAt: Date }[]>`

@@ -1,6 +1,7 @@
 import type { SQSHandler } from 'aws-lambda';
 import { deliverBatch } from '../lib/queue/sqs-batch.ts';
 import { logger, openWorker } from '../lib/services.ts';
+import { giveUpSignal } from '../lib/shutdown.ts';
 
 /** Kept of the function's time for settling a command that runs until the last moment. */
 const SETTLE_MARGIN_MS = 10_000;
@@ -13,11 +14,11 @@ const SETTLE_MARGIN_MS = 10_000;
 export const handler: SQSHandler = async (event, context) => {
   const { executeTask, shutdown } = await openWorker();
   const remainingMs = context.getRemainingTimeInMillis() - SETTLE_MARGIN_MS;
-  const giveUp = AbortSignal.any([shutdown, AbortSignal.timeout(Math.max(0, remainingMs))]);
-  return deliverBatch(
+  using giveUp = giveUpSignal(shutdown, Math.max(0, remainingMs));
+  return await deliverBatch(
     event,
     async ({ taskId }) => {
-      const execution = await executeTask(taskId, giveUp);
+      const execution = await executeTask(taskId, giveUp.signal);
       logger.info({ taskId, execution }, 'execute-task');
     },
     logger,

@@ -31,13 +31,15 @@ export function openSqsDeadLetters(queues: {
   /** Receives letters until `enough` says so or there are no more; all of them are hidden then. */
   async function receive(enough: (letters: readonly Message[]) => boolean): Promise<Message[]> {
     const letters: Message[] = [];
-    while (!enough(letters)) {
+    const until = performance.now() + LOOK_SECONDS * 1000; // From then on they come round again.
+    while (!enough(letters) && performance.now() < until) {
       const { Messages: messages = [] } = await client.send(
         new ReceiveMessageCommand({
           QueueUrl: deadLetterUrl,
           MaxNumberOfMessages: 10,
           VisibilityTimeout: LOOK_SECONDS,
-          WaitTimeSeconds: 0,
+          // Without a wait SQS asks some of its servers only, and may find nothing where there is.
+          WaitTimeSeconds: 1,
           MessageSystemAttributeNames: ['ApproximateReceiveCount', 'SentTimestamp'],
         }),
       );
