@@ -9,7 +9,6 @@ import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { parseArgs } from 'node:util';
-import { Bubblewrap } from '../lib/sandbox/bubblewrap.ts';
 import { converse, makeLauncherSandbox } from '../lib/sandbox/launcher.ts';
 import type { Limits, Sandbox, SandboxTier } from '../lib/sandbox/sandbox.ts';
 import { percentile } from './statistics.ts';
@@ -109,7 +108,7 @@ const bubblewrapAlone = spawned('bubblewrap alone', 'bwrap', [
 const hasBubblewrap = spawnSync('bwrap', ['--version']).status === 0;
 const ways: readonly Way[] = [
   spawned('bare spawn', '/bin/sh', ['-c', 'echo hello']),
-  ...(hasBubblewrap ? [bubblewrapAlone, sandboxed('bubblewrap adapter', new Bubblewrap())] : []),
+  ...(hasBubblewrap ? [bubblewrapAlone] : []),
   oneShot(),
   pooled('namespaces'),
   pooled('landlock'),

@@ -88,7 +88,9 @@ export interface Worker {
 export const openWorker = once(async (): Promise<Worker> => {
   const { worker, database } = await config();
   const { sql, queue } = await migratedConnections();
-  const sandbox = await openSandbox(worker.sandbox);
+  const sandbox = await openSandbox(worker.sandbox, (refusal) =>
+    logger.warn(refusal, 'a stronger sandbox does not hold here'),
+  );
   logger.info({ tier: sandbox.tier }, 'the sandbox holds');
   const { leaseSeconds, shutdownGraceMs } = worker;
   const leaseSql = openLeasePool(database, sql);

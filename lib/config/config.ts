@@ -15,7 +15,7 @@ const url = (example: string) => {
 };
 const queueUrl = url('https://sqs.us-east-1.amazonaws.com/123456789012/tasks');
 
-export const SANDBOX_CHOICES = ['auto', 'namespaces', 'unsafe-none'] as const;
+export const SANDBOX_CHOICES = ['auto', 'namespaces', 'landlock', 'unsafe-none'] as const;
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
 const Environment = z

@@ -1,15 +1,9 @@
 import { readFileSync } from 'node:fs';
 
-/** What to change on a host where bubblewrap did not work, told by its complaint and the sysctls. */
-export function remedyFor(complaint: string): string {
-  if (/bwrap did not start/.test(complaint)) {
-    return 'Install bubblewrap 0.8 or newer: `apt-get install bubblewrap`, `dnf install bubblewrap` or `apk add bubblewrap`.';
-  }
-  if (/perl/.test(complaint)) {
-    return 'Install Perl at /usr/bin/perl: `apt-get install perl-base` or `dnf install perl-interpreter`.';
-  }
-  if (/[Uu]nknown option/.test(complaint)) {
-    return 'This bubblewrap is too old: 0.8 is the first with --disable-userns.';
+/** What to change on a host where no tier holds, told by the complaints and the host's switches. */
+export function remedyFor(complaints: string): string {
+  if (/ENOENT/.test(complaints)) {
+    return 'There is no launcher for this platform: errand runs commands on Linux, x64 and arm64.';
   }
   return namespaceRemedy();
 }
@@ -17,7 +11,7 @@ export function remedyFor(complaint: string): string {
 /** Most hosts that refuse do so by one of three switches; containers by their runtime's profile. */
 function namespaceRemedy(): string {
   if (sysctl('kernel/apparmor_restrict_unprivileged_userns') === '1') {
-    return 'AppArmor keeps user namespaces from bwrap: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or load an AppArmor profile for bwrap that has `userns,`.';
+    return 'AppArmor withholds user namespaces: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`.';
   }
   if (sysctl('kernel/unprivileged_userns_clone') === '0') {
     return 'User namespaces are switched off: `sysctl -w kernel.unprivileged_userns_clone=1`.';
@@ -25,7 +19,7 @@ function namespaceRemedy(): string {
   if (sysctl('user/max_user_namespaces') === '0') {
     return 'User namespaces are switched off: `sysctl -w user.max_user_namespaces=15000`.';
   }
-  return 'In a container, allow bwrap its namespaces: `--security-opt systempaths=unconfined` and a seccomp profile that adds clone, unshare, mount, umount2, pivot_root, sethostname, setns and mount_setattr.';
+  return 'In a container, see docs/security.md for the options that allow namespaces, or use a kernel with Landlock ABI 6 (Linux 6.12).';
 }
 
 /** Its value; undefined where the kernel does not have it. */

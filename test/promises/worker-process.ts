@@ -8,7 +8,7 @@ import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk
 import { connect } from '../../lib/db/connection.ts';
 import { openSqsQueue, type SqsSettings } from '../../lib/queue/sqs.ts';
 import { TaskMessage } from '../../lib/queue/task-queue.ts';
-import { unsafeNone } from '../../lib/sandbox/none.ts';
+import { openSandbox } from '../../lib/sandbox/open-sandbox.ts';
 import type { Sandbox } from '../../lib/sandbox/sandbox.ts';
 import { shutdownSignal } from '../../lib/shutdown.ts';
 import { makeExecuteTask } from '../../lib/tasks/execute-task.ts';
@@ -35,15 +35,17 @@ function dieAt(moment: Moment): void {
   if (settings.dieAt === moment) process.kill(process.pid, 'SIGKILL');
 }
 
+const unisolated = await openSandbox('unsafe-none');
 const sandbox: Sandbox = {
-  ...unsafeNone,
+  ...unisolated,
   async run(...args) {
     dieAt('before spawn');
-    const outcome = await unsafeNone.run(...args);
+    const outcome = await unisolated.run(...args);
     appendFileSync(settings.journal, `${outcome.ending.kind}\n`);
     dieAt('after exit');
     return outcome;
   },
+  close: () => plain.close(),
 };
 
 const { queue: address } = settings;
@@ -78,6 +80,7 @@ while (!shutdown.aborted) {
   }
 }
 await Promise.all(running);
+await unisolated.close();
 process.exit(0);
 
 async function handle(body: string, receiptHandle: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { syscallNumber } from '../../lib/sandbox/syscalls.ts';
 import { errorText, processesWith, text, uniqueSeconds } from './sandbox-run.ts';
 import { describeSandboxed } from './sandboxed.ts';
+import { syscallNumber } from './syscalls.ts';
 
 const MiB = 1024 ** 2;
 

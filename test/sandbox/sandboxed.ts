@@ -1,24 +1,22 @@
-import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe } from 'vitest';
-import { openSandbox } from '../../lib/sandbox/open-sandbox.ts';
+import { ISOLATING_TIERS, openSandbox } from '../../lib/sandbox/open-sandbox.ts';
 import type { Sandbox } from '../../lib/sandbox/sandbox.ts';
 import { type Run, runIn } from './sandbox-run.ts';
 
-const never = new Promise<never>(() => {});
+export type Tier = (typeof ISOLATING_TIERS)[number];
 
-/** A suite against the real bubblewrap. Without it: skipped on a laptop, failing in CI. */
-export function describeSandboxed(name: string, body: (run: Run) => void): void {
-  const missing = spawnSync('bwrap', ['--version']).status !== 0;
-  if (missing && process.env.CI === undefined) {
-    describe.skip(`${name} (skipped: bubblewrap is not installed)`, () => body(() => never));
-    return;
-  }
-  describe(name, () => {
+/** A suite against the real sandbox, once for each tier that isolates on a host of ours. */
+export function describeSandboxed(
+  name: string,
+  body: (run: Run, tier: Tier) => void,
+  tiers: readonly Tier[] = ISOLATING_TIERS,
+): void {
+  describe.each(tiers)(`${name} (%s)`, (tier) => {
     let sandbox: Sandbox;
     beforeAll(async () => {
-      sandbox = await openSandbox('namespaces');
+      sandbox = await openSandbox(tier);
     });
     afterAll(() => sandbox?.close());
-    body((...args) => runIn(sandbox)(...args));
+    body((...args) => runIn(sandbox)(...args), tier);
   });
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { type SyscallName, syscallNumber } from '../../lib/sandbox/syscalls.ts';
 import { text } from './sandbox-run.ts';
 import { describeSandboxed } from './sandboxed.ts';
+import { type SyscallName, syscallNumber } from './syscalls.ts';
 
 const EPERM = 1;
 const ENOSYS = 38;

@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { unsafeNone } from '../../lib/sandbox/none.ts';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openSandbox } from '../../lib/sandbox/open-sandbox.ts';
 import { type Sandbox, SandboxError } from '../../lib/sandbox/sandbox.ts';
 import { makeCancelTask } from '../../lib/tasks/cancel-task.ts';
 import { TaskNotFound } from '../../lib/tasks/errors.ts';
@@ -16,6 +16,9 @@ import { useSystem } from '../support/use-cases.ts';
 const system = useSystem();
 const never = new AbortController().signal;
 let sandbox: ScriptedSandbox;
+/** Real processes. */
+const unisolated = await openSandbox('unsafe-none');
+afterAll(() => unisolated.close());
 
 beforeEach(async () => {
   sandbox = scriptedSandbox();
@@ -27,7 +30,7 @@ const store = (fields?: TaskFields) => storeTask(system.database.sql, fields);
 const find = (task: TaskId) => theTask(system.database.sql, task);
 
 /** Executes with real processes, or with the sandbox given. */
-function executor({ leaseSeconds = 30, isolation = unsafeNone as Sandbox } = {}): ExecuteTask {
+function executor({ leaseSeconds = 30, isolation = unisolated as Sandbox } = {}): ExecuteTask {
   return makeExecuteTask({ ...system.deps, sandbox: isolation, leaseSeconds });
 }
 
