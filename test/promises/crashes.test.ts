@@ -11,18 +11,22 @@ import { openSqsQueue, type SqsSettings } from '../../lib/queue/sqs.ts';
 import type { TaskQueue } from '../../lib/queue/task-queue.ts';
 import { makeCreateTask } from '../../lib/tasks/create-task.ts';
 import { makeExecuteTask } from '../../lib/tasks/execute-task.ts';
+import { takeOwedMessages } from '../../lib/tasks/outbox.ts';
 import { makeRelayOutbox } from '../../lib/tasks/relay-outbox.ts';
 import { makeRescueTasks } from '../../lib/tasks/rescue-tasks.ts';
 import type { TaskId } from '../../lib/tasks/task.ts';
+import { insertTask } from '../../lib/tasks/task-store.ts';
+import { abandonExpired } from '../../lib/tasks/upkeep-store.ts';
 import { findIllegalSteps, recordHistory } from '../../scripts/chaos/history.ts';
-import { aTask, makeRelayDue, storeTask, TENANT } from '../support/a-task.ts';
+import { aTask, aTaskId, makeRelayDue, storeTask, TENANT } from '../support/a-task.ts';
 import { useDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
-import { createQueue, deleteQueue, drainQueue } from '../support/queue.ts';
+import { createQueue, deleteQueue, drainQueue, sendRaw } from '../support/queue.ts';
 import { quiet } from '../support/quiet.ts';
 import { owedTasks, theTask } from '../support/rows.ts';
 import { scriptedSandbox } from '../support/scripted-sandbox.ts';
 import { startEmulator, startPostgres } from '../support/servers.ts';
+import { claim } from './moves.ts';
 import type { Moment, WorkerSettings } from './worker-process.ts';
 
 const LEASE_SECONDS = 2;
@@ -35,6 +39,7 @@ let workers: ChildProcess[] = [];
 
 beforeAll(() => recordHistory(database.sql));
 beforeEach(async () => {
+  await database.sql`truncate errand.tasks cascade`;
   // One for each test: a worker that is killed while it asks takes the next message along.
   queueSettings = await createQueue(inject('sqsEndpoint'));
   queue = openSqsQueue(queueSettings);
@@ -189,6 +194,55 @@ describe('a worker that gets SIGTERM', () => {
     await eventually(async () =>
       expect((await theTask(database.sql, id)).status).toBe('succeeded'),
     );
+  });
+});
+
+describe('a relay that is killed', () => {
+  it('costs no message: another run of the relay sends what it took', async () => {
+    const id = aTaskId();
+    await insertTask(database.sql, id, TENANT, aTask());
+    await makeRelayDue(database.sql);
+    expect(await takeOwedMessages(database.sql, 100)).toHaveLength(1);
+    const relayOutbox = makeRelayOutbox({ sql: database.sql, queue });
+    expect(await relayOutbox()).toBe(0); // for as long as the other one may be at it
+    await makeRelayDue(database.sql);
+    expect(await relayOutbox()).toBe(1);
+    expect(await drainQueue(queueSettings)).toEqual([{ taskId: id }]);
+  });
+});
+
+describe('a rescue that is killed', () => {
+  it('has rescued whole tasks or none: the next run goes on', async () => {
+    const ids = [];
+    for (let n = 0; n < 3; n++) {
+      const id = await storeTask(database.sql);
+      await claim(database.sql, id, -1);
+      ids.push(id);
+    }
+    // One batch of one task is committed, its message not yet sent.
+    const { owed } = await abandonExpired(database.sql, 1);
+    expect(await rescueTasks()).toMatchObject({ lost: 2 });
+    await makeRelayDue(database.sql);
+    await makeRelayOutbox({ sql: database.sql, queue })();
+    const sent = (await drainQueue(queueSettings)) as { taskId: TaskId }[];
+    expect(owed).toHaveLength(1);
+    expect(sent.map(({ taskId }) => taskId).sort()).toEqual(ids.sort());
+  });
+});
+
+describe('a redrive that is killed half-way', () => {
+  it('leaves a letter in both queues, and its task runs once', async () => {
+    const id = await storeTask(database.sql, { command: 'echo done' });
+    await sendRaw(queueSettings, queueSettings.deadLetterUrl, JSON.stringify({ taskId: id }));
+    await send(id); // it was sent back, and not yet deleted there
+    startWorker();
+    await eventually(async () =>
+      expect((await theTask(database.sql, id)).status).toBe('succeeded'),
+    );
+    expect(await queue.redrive()).toBe(1);
+    await eventually(async () => expect((await queue.depth()).ready).toBe(0));
+    expect(await theTask(database.sql, id)).toMatchObject({ status: 'succeeded', attempt: 1 });
+    expect(await executions()).toBe(1);
   });
 });
 

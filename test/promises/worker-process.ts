@@ -45,7 +45,6 @@ const sandbox: Sandbox = {
     dieAt('after exit');
     return outcome;
   },
-  close: () => plain.close(),
 };
 
 const { queue: address } = settings;
