@@ -1,4 +1,5 @@
 import { LOG_LEVELS, SANDBOX_CHOICES } from '../lib/config/config.ts';
+import type { SandboxChoice } from '../lib/sandbox/open-sandbox.ts';
 import { whyTaken } from './ports.ts';
 import { Refusal } from './refusal.ts';
 
@@ -13,6 +14,7 @@ export interface Settings {
   /** Undefined: our own emulator. */
   readonly sqsEndpoint: string | undefined;
   readonly region: string;
+  readonly sandbox: SandboxChoice;
 }
 
 /** @throws Refusal that names the variable and shows a right value. */
@@ -22,8 +24,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     throw new Refusal(`PORT is ${env.PORT}, which is no port.`, 'For example: PORT=3501 npm start');
   }
   const host = env.HOST || '127.0.0.1';
-  refuseOther('SANDBOX', env.SANDBOX, SANDBOX_CHOICES);
-  refuseOther('LOG_LEVEL', env.LOG_LEVEL, LOG_LEVELS);
+  const sandbox = oneOf('SANDBOX', env.SANDBOX || 'auto', SANDBOX_CHOICES);
+  oneOf('LOG_LEVEL', env.LOG_LEVEL || 'info', LOG_LEVELS);
   refuseNoUrl('DATABASE_URL', env.DATABASE_URL, 'postgres://user:password@localhost:5432/errand');
   refuseNoUrl('SQS_ENDPOINT', env.SQS_ENDPOINT, 'http://localhost:4566');
   return {
@@ -34,11 +36,13 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     databaseUrl: env.DATABASE_URL || undefined,
     sqsEndpoint: env.SQS_ENDPOINT || undefined,
     region: env.AWS_REGION || 'us-east-1',
+    sandbox,
   };
 }
 
-function refuseOther(name: string, value: string | undefined, known: readonly string[]): void {
-  if (!value || known.includes(value)) return;
+function oneOf<T extends string>(name: string, value: string, known: readonly T[]): T {
+  const found = known.find((candidate) => candidate === value);
+  if (found !== undefined) return found;
   throw new Refusal(`${name} is ${value}, which is not known.`, `Known are: ${known.join(', ')}`);
 }
 

@@ -1,3 +1,4 @@
+import { openSandbox } from '../lib/sandbox/open-sandbox.ts';
 import { emulatorEndpoint, emulatorPart } from './emulator.ts';
 import { functionsPart } from './functions.ts';
 import type { Serving } from './ipc.ts';
@@ -17,7 +18,6 @@ import {
   type Supervised,
   supervise,
 } from './supervisor.ts';
-import { ensureBubblewrap } from './system-packages.ts';
 
 export interface StackOptions {
   readonly project: string;
@@ -100,7 +100,7 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
   })();
   const queue =
     settings.sqsEndpoint === undefined ? run(emulatorPart(state, ports.queue)) : undefined;
-  const dependencies = Promise.all([database, queue, checkSandbox(progress)]);
+  const dependencies = Promise.all([database, queue, checkSandbox(progress, settings)]);
 
   // For scripts that use the running stack: `node --env-file=.errand/env scripts/...`.
   const onServing = (serving: Serving) =>
@@ -125,10 +125,15 @@ async function runPostgres(
   await run(postgresPart({ state, programs, account, dataDirectory, port, password }));
 }
 
-async function checkSandbox(progress: Progress): Promise<void> {
-  const bubblewrap = await ensureBubblewrap((message) => progress.note(message));
-  if (bubblewrap.kind === 'missing') progress.missing('sandbox', bubblewrap.advice);
-  else progress.done('sandbox', bubblewrap.version);
+/** The worker opens its own; this tells early, and in one line, what will become of commands. */
+async function checkSandbox(progress: Progress, { sandbox: choice }: Settings): Promise<void> {
+  try {
+    const sandbox = await openSandbox(choice);
+    await sandbox.close();
+    progress.done('sandbox', choice === 'unsafe-none' ? 'NONE: nothing is isolated' : sandbox.tier);
+  } catch (error) {
+    progress.missing('sandbox', `${error instanceof Error ? error.message : error} Tasks wait.`);
+  }
 }
 
 /** The ports of the last start, as long as they are free: tools that were pointed at them stay right. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { startWhenOpen } from '../../dev/opened-worker.ts';
 import { eventually } from '../support/eventually.ts';
 
-const refuses = { payload: '{"errorMessage":"bubblewrap is missing"}', failed: true };
+const refuses = { payload: '{"errorMessage":"nothing holds here"}', failed: true };
 const opens = { payload: '{"batchItemFailures":[]}', failed: false };
 
 /** A mapping that is only counted. */
@@ -49,7 +49,7 @@ describe('startWhenOpen', () => {
     );
     await eventually(() => expect(counts.started).toBe(1), 15_000);
     await mapping.stop(1000);
-    expect(reports).toEqual(['bubblewrap is missing', undefined]);
+    expect(reports).toEqual(['nothing holds here', undefined]);
   });
 
   test('stops while the function still refuses', async () => {

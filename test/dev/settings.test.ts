@@ -20,6 +20,7 @@ describe('readSettings', () => {
       databaseUrl: undefined,
       sqsEndpoint: undefined,
       region: 'us-east-1',
+      sandbox: 'auto',
     });
   });
 

@@ -255,8 +255,8 @@ describe('executeTask, when our own parts break,', () => {
   it('returns the message when the sandbox breaks', async () => {
     const task = await store();
     const { execution, command } = await begin(task);
-    command.fail(new SandboxError('bwrap is gone'));
-    await expect(execution).rejects.toThrow('bwrap is gone');
+    command.fail(new SandboxError('the launcher is gone'));
+    await expect(execution).rejects.toThrow('the launcher is gone');
     expect((await find(task)).status).toBe('running');
   });
 
