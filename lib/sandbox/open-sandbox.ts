@@ -15,6 +15,15 @@ export const ISOLATING_TIERS = ['namespaces', 'landlock'] as const;
 /** Sandboxes that wait for their command. As many as a machine with two cores uses up at once. */
 const POOL = 4;
 
+/**
+ * As root, commands run as uids of their own; what nobody else uses on a Linux with systemd is
+ * 60578 to 61183 (systemd's UIDS-GIDS.md). The kernel counts the processes of a uid, so workers of
+ * one host that shared them would have their commands fail to fork for those of others.
+ */
+const FIRST_UID = 60_664;
+const UIDS_OF_A_WORKER = 64;
+const BLOCKS_OF_UIDS = 8;
+
 export interface Refusal {
   readonly tier: SandboxTier;
   /** What does not hold here. */
@@ -62,6 +71,7 @@ function launcherSandbox(tier: SandboxTier): Sandbox {
     tier,
     pool: POOL,
     hiddenPaths: ownFolders(),
+    uid: FIRST_UID + UIDS_OF_A_WORKER * (process.pid % BLOCKS_OF_UIDS),
   });
 }
 
