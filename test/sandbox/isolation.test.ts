@@ -1,13 +1,17 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { connectTo, Listener } from './listener.ts';
-import { errorText, text } from './sandbox-run.ts';
+import { errorText, processesWith, text, uniqueSeconds } from './sandbox-run.ts';
 import { describeSandboxed } from './sandboxed.ts';
+import { tierTraits } from './tiers.ts';
 
-describeSandboxed('a sandboxed command', (run) => {
+const isRoot = process.getuid?.() === 0;
+
+describeSandboxed('a sandboxed command', (run, tier) => {
+  const traits = tierTraits[tier];
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'errand-test-'));
@@ -15,11 +19,13 @@ describeSandboxed('a sandboxed command', (run) => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   it('has the environment that it was given, over a small one of its own', async () => {
-    const outcome = await run(['/usr/bin/env'], { env: { GREETING: 'hé\nllo', HOME: '/tmp' } });
-    const [path, home, pwd, lang, ...rest] = text(outcome).split('\n');
-    expect(path).toMatch(/^PATH=.*\/usr\/bin/);
-    expect([home, pwd, lang]).toEqual(['HOME=/tmp', 'PWD=/work', 'LANG=C.UTF-8']);
-    expect(rest).toEqual(['GREETING=hé', 'llo', '']);
+    const outcome = await run('env -0', { env: { GREETING: 'hé\nllo', HOME: '/tmp' } });
+    const variables = text(outcome).split('\0').filter(Boolean);
+    const { PATH, PWD, ...rest } = Object.fromEntries(variables.map((line) => line.split('=')));
+    expect(PATH).toMatch(/\/usr\/bin/);
+    expect(PWD).toMatch(traits.hasOwnFileTree ? /^\/work$/ : /\/errand-work-\w+\/\d+$/);
+    const expected = { GREETING: 'hé\nllo', HOME: '/tmp', LANG: 'C.UTF-8' };
+    expect(rest).toEqual(traits.hasOwnFileTree ? expected : { ...expected, TMPDIR: PWD });
   });
 
   it('reads no environment of the host in /proc', async () => {
@@ -33,18 +39,40 @@ describeSandboxed('a sandboxed command', (run) => {
       .toEqual(['']);
   });
 
-  it('is user 1000 without capabilities, on a host called sandbox, in /work', async () => {
-    const outcome = await run('id; uname -n; pwd; grep -E "^(Cap|NoNewPrivs)" /proc/self/status');
-    expect(text(outcome).split('\n')).toEqual([
-      'uid=1000(errand) gid=1000(errand) groups=1000(errand)',
-      'sandbox',
-      '/work',
-      ...['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'].map(
-        (cap) => `${cap}:\t${'0'.repeat(16)}`,
-      ),
-      'NoNewPrivs:\t1',
-      '',
-    ]);
+  it('is a user without a name on the host, in a folder of its own', async () => {
+    const [user, node, folder] = text(await run('id; uname -n; pwd')).split('\n');
+    if (traits.hasOwnFileTree) {
+      expect(user).toBe('uid=1000(errand) gid=1000(errand) groups=1000(errand)');
+      expect([node, folder]).toEqual(['sandbox', '/work']);
+    } else {
+      const uid = isRoot ? '6\\d{4}' : `${process.getuid?.()}`;
+      expect(user).toMatch(new RegExp(`^uid=${uid}`));
+      expect(node).toBe(hostname());
+      expect(folder).toMatch(/\/errand-work-\w+\/\d+$/);
+    }
+  });
+
+  it('has no capability, and no way to gain one', async () => {
+    const status = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']
+      .map((set) => `${set}:\t${'0'.repeat(16)}\n`)
+      .join('');
+    const seconds = uniqueSeconds();
+    const ending = new AbortController();
+    let seen = '';
+    await run(`echo up; exec sleep ${seconds}`, {
+      signal: ending.signal,
+      onOutput: () => {
+        // Looked at from outside, where /proc is always readable.
+        void vi
+          .waitFor(() => {
+            const [pid] = processesWith(`sleep\0${seconds}`);
+            seen = readFileSync(`/proc/${pid}/status`, 'utf8');
+          }, 5000)
+          .finally(() => ending.abort());
+      },
+    });
+    const lines = seen.split('\n').filter((line) => /^(Cap|NoNewPrivs|Seccomp:)/.test(line));
+    expect(`${lines.join('\n')}\n`).toBe(`${status}NoNewPrivs:\t1\nSeccomp:\t2\n`);
   });
 
   it('sees no file of the host outside of /usr, and not the project', async () => {
@@ -54,9 +82,12 @@ describeSandboxed('a sandboxed command', (run) => {
       `cat ${canary} ${import.meta.filename} /etc/hostname /etc/shadow; ls /home /root /sys /run /opt`,
     );
     expect(text(outcome)).toBe('');
-    expect(text(await run('ls /etc; cat /etc/passwd'))).toBe(
-      'alternatives\ngroup\nhosts\nld.so.cache\npasswd\nroot:x:0:0:root:/root:/bin/sh\nerrand:x:1000:1000:errand:/work:/bin/sh\n',
-    );
+    const own =
+      'alternatives\ngroup\nhosts\nld.so.cache\npasswd\nroot:x:0:0:root:/root:/bin/sh\nerrand:x:1000:1000:errand:/work:/bin/sh\n';
+    const hosts = readFileSync('/etc/passwd', 'utf8'); // names of users, and the folder unlisted
+    expect(text(await run('ls /etc; cat /etc/passwd'))).toBe(traits.hasOwnFileTree ? own : hosts);
+    const found = text(await run('test -e /etc/shadow && echo exists'));
+    expect(found).toBe(traits.seesPathsOfHost ? 'exists\n' : '');
   });
 
   it('does not reach a TCP port of the host', async () => {
@@ -85,7 +116,7 @@ describeSandboxed('a sandboxed command', (run) => {
   });
 
   it('signals no process of the host, though it has the same user', async () => {
-    const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+    const user = isRoot ? { uid: 65534, gid: 65534 } : {};
     const canary = spawn('/usr/bin/sleep', ['600'], { ...user, cwd: '/', stdio: 'ignore' });
     const ended = new Promise((resolve) => canary.once('exit', (_, signal) => resolve(signal)));
     const outcome = await run(`kill -9 ${canary.pid}; echo tried; kill -9 -1; echo alone`);
@@ -121,7 +152,9 @@ describeSandboxed('a sandboxed command', (run) => {
 
   it('gains nothing from setuid programs', async () => {
     const outcome = await run('cp /usr/bin/id ./id; chmod u+s ./id; ./id -u; id -ru');
-    expect(text(outcome)).toBe('1000\n1000\n');
+    const [effective, real] = text(outcome).trim().split('\n');
+    expect(effective).toBe(real);
+    expect(Number(real)).toBeGreaterThanOrEqual(1000);
     const su = await run('su -c id </dev/null; passwd -S root; sudo -n id');
     expect(text(su)).toBe('');
   });
@@ -136,15 +169,21 @@ describeSandboxed('a sandboxed command', (run) => {
   });
 
   it('finds no terminal and is first in its own session', async () => {
+    const script = 'use POSIX; print getpgrp == $$ ? "first\\n" : "not first\\n"';
+    expect(text(await run(['perl', '-e', script]))).toBe('first\n');
+    const devices = 'fd\nfull\nnull\nrandom\nshm\nstderr\nstdin\nstdout\nurandom\nzero\n';
     expect(text(await run('tty; (exec 3</dev/tty) && echo terminal; ls /dev'))).toBe(
-      'not a tty\nfd\nfull\nnull\nrandom\nshm\nstderr\nstdin\nstdout\nurandom\nzero\n',
+      `not a tty\n${traits.hasOwnFileTree ? devices : ''}`,
     );
   });
 
   it('finds nothing of an earlier command', async () => {
-    const places = '/work /tmp /var/tmp /dev/shm /var';
+    const places = traits.hasOwnFileTree ? '/work /tmp /var/tmp /dev/shm /var' : '.';
     const before = text(await run(`ls -A ${places}`));
-    await run(`for place in ${places}; do touch $place/left-behind; done; chmod 0 /proc/self/fd/1`);
+    const marked = await run(
+      `for place in ${places}; do touch $place/left-behind; done; ls -A ${places}; chmod 0 /proc/self/fd/1`,
+    );
+    expect(text(marked)).toContain('left-behind');
     expect(text(await run(`ls -A ${places}`))).toBe(before);
     expect(before).not.toContain('left-behind');
   });
@@ -153,10 +192,12 @@ describeSandboxed('a sandboxed command', (run) => {
     const outcomes = await Promise.all(
       Array.from({ length: 8 }, (_, index) =>
         run(
-          `touch /work/${index}; sleep 0.2; ls /work; ls /proc > /tmp/all; grep -c '^[0-9]' /tmp/all`,
+          `touch ${index}; sleep 0.2; ls; ls /proc | grep -c '^[0-9]'; ls ../[0-9]* && echo theirs`,
         ),
       ),
     );
-    expect(outcomes.map(text)).toEqual(outcomes.map((_, index) => `${index}\n3\n`));
+    // itself, the supervisor, ls and grep; or nobody
+    const seen = (index: number) => `${index}\n${traits.hasProc ? 4 : 0}\n`;
+    expect(outcomes.map(text)).toEqual(outcomes.map((_, index) => seen(index)));
   });
 });
