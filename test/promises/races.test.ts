@@ -192,6 +192,17 @@ describe('rescue and a worker that is alive after all', () => {
     expect(await statusOf(subject)).toBe('queued');
   });
 
+  it('keeps a worker from renewing the lease of the attempt that replaced its own', async () => {
+    const { id } = await anExpired();
+    await moves.rescue(sql);
+    await claim(sql, id, 5);
+    const leaseOf = () => sql`select attempt, lease_expires_at from errand.tasks where id = ${id}`;
+    const lease = await leaseOf();
+    expect(lease).toMatchObject([{ attempt: 2 }]);
+    await moves.renew(sql, { id, attempt: 1 });
+    expect(await leaseOf()).toEqual(lease);
+  });
+
   it('cancels the task when that was asked for before the worker vanished', async () => {
     const subject = await anExpired();
     await together(subject, 'rescue', 'cancel');

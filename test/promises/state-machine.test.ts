@@ -43,7 +43,7 @@ describe('a task', () => {
     `keeps to its state machine, and ends, whatever happens in whatever order (${RUNS} runs)`,
     async () => {
       await fc.assert(
-        fc.asyncProperty(fc.commands(anyStep, { maxCommands: 60, size: 'max' }), async (steps) => {
+        fc.asyncProperty(fc.commands(anyStep, { maxCommands: 100, size: 'max' }), async (steps) => {
           await sql`truncate errand.tasks, audit.steps cascade`;
           const world = new World(sql);
           await fc.asyncModelRun(() => ({ model: {}, real: world }), steps);

@@ -170,6 +170,12 @@ export class World {
     return row;
   }
 
+  async leaseOf(id: TaskId): Promise<Date | null> {
+    const [row] = await this.sql<[{ at: Date | null }]>`
+      select lease_expires_at as at from errand.tasks where id = ${id}`;
+    return row.at;
+  }
+
   rows = () => Promise.all(this.tasks.map((id) => this.row(id)));
 
   /** What must hold between any two steps, whatever they were. */
