@@ -27,6 +27,8 @@ export interface LauncherOptions {
   readonly readOnlyPaths?: readonly string[];
   /** Folders below those, or below /usr, that they may not: above all our own. */
   readonly hiddenPaths?: readonly string[];
+  /** What holds the memory of a command: a cgroup where one can be made, unless told to watch. */
+  readonly memory?: 'auto' | 'watch';
   /** As root: the first uid that commands run as. */
   readonly uid?: number;
   /** As root: run the launcher itself as this user, who needs no privilege for it. */
@@ -135,7 +137,8 @@ function serveArguments(options: LauncherOptions, scratch: string, socketPath: s
   const hidden = (options.hiddenPaths ?? []).flatMap((path) => ['--hide', path]);
   const pool = ['--tier', options.tier, '--pool', String(options.pool)];
   const places = ['--socket', socketPath, '--scratch', scratch];
-  return ['serve', ...places, ...pool, ...uid, ...readOnly, ...hidden];
+  const memory = options.memory === undefined ? [] : ['--memory', options.memory];
+  return ['serve', ...places, ...pool, ...uid, ...memory, ...readOnly, ...hidden];
 }
 
 /** The server ends with its stdin, and everything it started ends with it. */

@@ -146,6 +146,7 @@ enum verdict { /* beyond plain errno values: a look at an argument */
   ON_PAIR_FAMILY,
   ON_IOCTL,
   ON_PERSONALITY,
+  ON_SOCKET_OPTION,
   ON_FIRST_ARGUMENT,  /* 0 means the caller itself */
   ON_SECOND_ARGUMENT, /* 0 means the caller itself, or no path */
 };
@@ -215,6 +216,9 @@ static const struct refusal always[] = {
     /* the world outside; typing into the terminal of another */
     {__NR_socket, ON_SOCKET_FAMILY}, {__NR_socketpair, ON_PAIR_FAMILY}, {__NR_ioctl, ON_IOCTL},
 };
+
+/* Where no cgroup counts what lies in a socket's buffer: it keeps its usual size. */
+static const struct refusal without_cgroup[] = {{__NR_setsockopt, ON_SOCKET_OPTION}};
 
 /* Where other processes of the host are in sight: those of our uid must not be steered. */
 static const struct refusal without_namespaces[] = {
@@ -309,6 +313,10 @@ static void emit_ending(unsigned verdict, bool unix_sockets) {
   }
   uint32_t refused = SECCOMP_RET_ERRNO | EPERM;
   unsigned argument = verdict == ON_IOCTL || verdict == ON_SECOND_ARGUMENT;
+  if (verdict == ON_SOCKET_OPTION) { /* as the kernel does beyond its own limit, without a word */
+    refused = SECCOMP_RET_ERRNO;
+    argument = 2;
+  }
   emit_load(offsetof(struct seccomp_data, args) + argument * 8);
   switch (verdict) {
     case ON_CLONE_FLAGS:
@@ -326,6 +334,10 @@ static void emit_ending(unsigned verdict, bool unix_sockets) {
       emit(BPF_JMP | BPF_JEQ | BPF_K, TIOCSTI, 1, 0);
       emit(BPF_JMP | BPF_JEQ | BPF_K, 0x541C /* TIOCLINUX */, 0, 1);
       break;
+    case ON_SOCKET_OPTION: /* of levels other than SOL_SOCKET these numbers mean nothing to AF_UNIX */
+      emit(BPF_JMP | BPF_JEQ | BPF_K, SO_SNDBUF, 1, 0);
+      emit(BPF_JMP | BPF_JEQ | BPF_K, SO_SNDBUFFORCE, 0, 1);
+      break;
     case ON_PERSONALITY: /* 0: plain Linux, 8: uname says 32 bits, ~0: only asks */
       emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 3, 0);
       emit(BPF_JMP | BPF_JEQ | BPF_K, 8, 2, 0);
@@ -342,11 +354,16 @@ static void emit_ending(unsigned verdict, bool unix_sockets) {
 
 void build_seccomp(const struct config *config) {
   static const unsigned verdicts[] = {0, EPERM, ENOSYS, ON_CLONE_FLAGS, ON_SOCKET_FAMILY, ON_PAIR_FAMILY,
-                                      ON_IOCTL,                                      ON_PERSONALITY, ON_FIRST_ARGUMENT, ON_SECOND_ARGUMENT};
+                                      ON_IOCTL, ON_SOCKET_OPTION, ON_PERSONALITY, ON_FIRST_ARGUMENT,
+                                      ON_SECOND_ARGUMENT};
   struct refusal list[MAX_SPANS / 2];
   bool alone = config->tier == TIER_NAMESPACES;
   size_t count = sizeof always / sizeof *always;
   memcpy(list, always, sizeof always);
+  if (config->cgroup == CGROUP_NONE) {
+    memcpy(list + count, without_cgroup, sizeof without_cgroup);
+    count += sizeof without_cgroup / sizeof *without_cgroup;
+  }
   if (!alone) {
     memcpy(list + count, without_namespaces, sizeof without_namespaces);
     count += sizeof without_namespaces / sizeof *without_namespaces;

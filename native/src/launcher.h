@@ -13,6 +13,8 @@
 
 enum tier { TIER_NAMESPACES, TIER_LANDLOCK, TIER_RUNNER, TIER_NONE };
 
+enum cgroup_kind { CGROUP_NONE, CGROUP_V1, CGROUP_V2 };
+
 enum { MAX_SLOTS = 128, MAX_EXTRA_PATHS = 16 };
 
 /* How this launcher isolates; fixed at start, the same for every command. */
@@ -32,6 +34,8 @@ struct config {
   const char *hidden[MAX_EXTRA_PATHS];    /* of those, and of /usr, what is not shown after all */
   unsigned hidden_count;
   int landlock_abi;       /* 0: the kernel has none */
+  bool watch_only;        /* memory: no cgroup, even where one could be made */
+  enum cgroup_kind cgroup; /* what holds each slot's memory; none: the watch alone */
 };
 
 /* Wire format of a request: this head, then argc + envc NUL-ended strings, then stdin. */
@@ -56,6 +60,10 @@ struct sandbox {
   int ruleset_fd;       /* Landlock rules ready to be enforced, or -1 */
   uint64_t disk_bytes;  /* as mounted now */
   pid_t pool_pid;
+  bool disk_is_memory;  /* the command's files are in a tmpfs */
+  uint64_t charged_before, held_before; /* in the slot's cgroup, when the command came */
+  uint64_t oom_kills, old_peak;         /* the same, of all commands before */
+  bool peak_is_own;                     /* the peak could be set back */
   unsigned uid_tasks;     /* of others with the command's uid, where it is shared */
   time_t uid_tasks_at;
 };
@@ -71,6 +79,17 @@ _Noreturn void fail(const char *step);
 _Noreturn void fail_with(const char *step, int error);
 void remove_places(void);
 _Noreturn void begin(struct config *config);
+
+/* cgroup.c: the kernel's count of a slot's memory */
+void open_cgroups(struct config *config);
+void remove_cgroups(unsigned patience_ms);
+void cgroup_use(const struct config *config, unsigned slot);
+void cgroup_prepare(struct sandbox *sandbox);
+bool cgroup_limit(struct sandbox *sandbox, uint64_t bytes, uint64_t disk);
+bool cgroup_join(const struct sandbox *sandbox);
+bool cgroup_has_killed(const struct sandbox *sandbox);
+uint64_t cgroup_memory(const struct sandbox *sandbox, uint64_t limit, uint64_t disk_used);
+uint64_t cgroup_peak(const struct sandbox *sandbox);
 
 /* root.c: the namespaces tier's file tree and namespaces */
 void build_root(const struct config *config);
@@ -89,9 +108,10 @@ bool drop_bounding_set(void);
 /* tree.c: the processes of one command */
 struct tree_memory {
   uint64_t bytes;
+  uint64_t certain; /* of that, what cannot be one thing counted twice */
   unsigned processes;
 };
-struct tree_memory tree_memory(const struct sandbox *sandbox, bool proportional);
+struct tree_memory tree_memory(const struct sandbox *sandbox, uint64_t limit, bool proportional);
 void signal_tree(const struct sandbox *sandbox, int signal);
 void reap_all(const struct sandbox *sandbox);
 void kill_strays(const pid_t *known, unsigned count);

@@ -34,6 +34,7 @@ const char *__asan_default_options(void) { return "detect_leaks=0"; } /* it want
 
 _Noreturn void fail_with(const char *step, int error) {
   dprintf(2, "launcher: %s: %s\n", step, strerror(error));
+  remove_cgroups(0);
   _exit(1);
 }
 _Noreturn void fail(const char *step) { fail_with(step, errno); }
@@ -49,6 +50,7 @@ static _Noreturn void usage(const char *what) {
           "  --disk BYTES     usual size of the writable space (67108864)\n"
           "  --scratch DIR    where commands' folders go, below the namespaces tier\n"
           "  --read-only PATH shown to commands besides /usr; may be repeated\n"
+          "  --memory HOW     auto (a cgroup where one can be made) or watch\n"
           "  --hide PATH      not shown although it is below one of those; may be repeated\n",
           what);
   _exit(2);
@@ -77,6 +79,7 @@ static const char *scratch_folder;
 void remove_places(void) {
   if (*socket_file) unlink(socket_file), rmdir(socket_folder);
   if (scratch_folder) rmdir(scratch_folder);
+  remove_cgroups(2000);
 }
 
 /* Only our own user can reach the socket: the folder keeps others out, and must. */
@@ -114,6 +117,7 @@ static _Noreturn void guard(pid_t stage, bool watch_stdin) {
   int signals = signalfd(-1, &awaited, SFD_CLOEXEC), status;
   for (bool killed = false;;) {
     if (waitpid(stage, &status, WNOHANG) == stage) {
+      if (seteuid(getuid())) fail("change user");
       remove_places();
       _exit(killed ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : 1);
     }
@@ -134,7 +138,8 @@ static _Noreturn void guard(pid_t stage, bool watch_stdin) {
 
 /*
  * The stage: a user namespace with all others below it, in which the pool lives. Its process 1
- * has every capability there and none outside, so sandboxes can be made without root.
+ * has every capability there and none outside, so sandboxes can be made without root. Who guards it
+ * can become root again, to remove what root made; the stage itself has no way back.
  */
 static _Noreturn void enter_stage(struct config *config) {
   uid_t uid = geteuid();
@@ -144,8 +149,7 @@ static _Noreturn void enter_stage(struct config *config) {
     if (*socket_file && (chown(socket_folder, uid, gid) || chown(socket_file, uid, gid)))
       fail(socket_folder);
     if (scratch_folder && chown(scratch_folder, uid, gid)) fail(scratch_folder);
-    if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
-      fail("drop root");
+    if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(0, uid, 0)) fail("drop root");
   }
   int alive[2];
   if (pipe2(alive, O_CLOEXEC)) fail("pipe");
@@ -158,6 +162,7 @@ static _Noreturn void enter_stage(struct config *config) {
   }
   close(alive[1]);
   map_ids("0", uid, gid);
+  if (setresuid(0, 0, 0)) fail("drop root"); /* all of them: `uid`, outside of this namespace */
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)) fail("set death signal");
   struct pollfd parent = {.fd = alive[0], .events = 0};
   if (poll(&parent, 1, 0) != 0) _exit(0);
@@ -171,6 +176,7 @@ static _Noreturn void enter_stage(struct config *config) {
 _Noreturn void begin(struct config *config) {
   if (config->tier == TIER_LANDLOCK && config->landlock_abi < 6)
     fail_with("Landlock ABI 6 is needed (Linux 6.12)", ENOSYS);
+  open_cgroups(config);
   if (config->tier == TIER_NAMESPACES) enter_stage(config);
   run_pool(config);
 }
@@ -205,6 +211,8 @@ int main(int argc, char **argv) {
     else if (!strcmp(name, "--uid")) config.uid = (uid_t)number(value, 1, 1u << 30);
     else if (!strcmp(name, "--disk")) config.disk_bytes = number(value, 4096, 1ull << 40);
     else if (!strcmp(name, "--scratch")) config.scratch = value;
+    else if (!strcmp(name, "--memory") && (!strcmp(value, "auto") || !strcmp(value, "watch")))
+      config.watch_only = *value == 'w';
     else if (!strcmp(name, "--read-only") && config.read_only_count < MAX_EXTRA_PATHS && *value == '/')
       config.read_only[config.read_only_count++] = value;
     else if (!strcmp(name, "--hide") && config.hidden_count < MAX_EXTRA_PATHS && *value == '/')

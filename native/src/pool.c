@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,6 +71,11 @@ static void make_scratch(void) {
   if (config->own_uid && chown(sandbox.work, sandbox.uid, sandbox.uid)) fail(sandbox.work);
 }
 
+static void find_disk(void) {
+  struct statfs disk;
+  sandbox.disk_is_memory = statfs(sandbox.work, &disk) == 0 && disk.f_type == TMPFS_MAGIC;
+}
+
 /* The life of one sandbox. */
 static _Noreturn void live(unsigned number, pid_t pool_pid) {
   unsigned char taken = (unsigned char)number, ready = taken | READY;
@@ -97,6 +104,8 @@ static _Noreturn void live(unsigned number, pid_t pool_pid) {
   if (prctl(PR_SET_PDEATHSIG, alone ? SIGKILL : SIGTERM, 0, 0, 0)) fail("set death signal");
   struct pollfd pool = {.fd = lifeline[0], .events = 0};
   if (poll(&pool, 1, 0) != 0) _exit(0); /* it died before we asked to be told */
+  find_disk();
+  cgroup_prepare(&sandbox);
   if (!announced && write(news[1], &ready, 1) != 1) fail("tell the pool");
   int conn = config->conn_fd;
   if (conn < 0) {
@@ -115,6 +124,7 @@ static void prepare(unsigned number) {
   pid_t self = getpid();
   sandbox.config = config;
   count_uid_tasks(&sandbox, 1);
+  cgroup_use(config, number);
   if (config->tier == TIER_NAMESPACES) {
     enter_network(slot);
     slot->pid = (pid_t)syscall(SYS_clone, SIGCHLD | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID, 0, 0,
@@ -147,11 +157,12 @@ static void sweep_strays(void) {
 }
 
 static void announce(void) {
+  static const char *const memory[] = {"watch", "cgroup1", "cgroup2"};
   static const char *const tiers[] = {"namespaces", "landlock", "runner", "none"};
   announced = true;
   if (config->conn_fd >= 0) return;
-  printf("{\"ready\":true,\"tier\":\"%s\",\"landlockAbi\":%d}\n", tiers[config->tier],
-         config->landlock_abi);
+  printf("{\"ready\":true,\"tier\":\"%s\",\"landlockAbi\":%d,\"memory\":\"%s\"}\n", tiers[config->tier],
+         config->landlock_abi, memory[config->cgroup]);
   fflush(stdout);
 }
 

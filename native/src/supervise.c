@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -189,7 +190,7 @@ static int be_the_command(void *argument) {
   sigset_t none;
   sigemptyset(&none);
   run.child.step = "start";
-  if (signal(SIGPIPE, SIG_DFL) == SIG_ERR || setsid() < 0 || dup2(ends->in, 0) < 0 ||
+  if (!cgroup_join(run.sandbox) || signal(SIGPIPE, SIG_DFL) == SIG_ERR || setsid() < 0 || dup2(ends->in, 0) < 0 ||
       dup2(ends->out, 1) < 0 || dup2(ends->err, 2) < 0 || syscall(SYS_close_range, 3, ~0u, 4 /* CLOEXEC */)) {
     run.child.error = errno;
     return 126;
@@ -238,6 +239,9 @@ static void start(void) {
   int in[2] = {-1, -1}, out[2], err[2];
   complete_environment();
   if (!resize_disk(run.sandbox, run.head.disk_bytes)) sandbox_error("disk size", errno);
+  if (!cgroup_limit(run.sandbox, run.head.memory_bytes,
+                    run.sandbox->disk_is_memory ? run.head.disk_bytes : 0))
+    sandbox_error("memory limit", errno);
   if (run.head.stdin_bytes ? pipe2(in, O_CLOEXEC) : (in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
     sandbox_error("stdin", errno);
   if (pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC)) sandbox_error("pipe", errno);
@@ -327,17 +331,30 @@ static void kill_for(enum cause cause) {
   signal_tree(run.sandbox, SIGKILL);
 }
 
+/* Of what the command's cgroup is charged for: its disk space, where that is memory. */
+static uint64_t files_in_memory(void) {
+  struct statvfs disk;
+  if (!run.sandbox->disk_is_memory) return 0;
+  if (run.sandbox->config->tier > TIER_NAMESPACES) return run.head.disk_bytes; /* not all ours */
+  if (statvfs(run.sandbox->work, &disk)) return 0;
+  return (uint64_t)(disk.f_blocks - disk.f_bfree) * disk.f_frsize;
+}
+
 /*
  * Shared pages make the plain sum too large, so it only raises the question. The exact one is read
  * process by process, and a page whose users end meanwhile counts twice: three looks must agree.
  */
 static uint64_t measure_memory(void) {
-  struct tree_memory memory = tree_memory(run.sandbox, false);
+  if (run.sandbox->config->cgroup != CGROUP_NONE)
+    return cgroup_memory(run.sandbox, run.head.memory_bytes, files_in_memory());
+  struct tree_memory memory = tree_memory(run.sandbox, run.head.memory_bytes, false);
   if (memory.bytes <= run.head.memory_bytes && (memory.processes < 2 || memory.bytes <= run.peak_bytes))
     return memory.bytes;
+  /* The exact look goes through all page tables: not where these alone are too many. */
+  if (memory.certain > run.head.memory_bytes) return memory.certain;
   uint64_t fewest = UINT64_MAX;
   for (int look = 0; look < 3; look++) {
-    fewest = least(fewest, tree_memory(run.sandbox, true).bytes);
+    fewest = least(fewest, tree_memory(run.sandbox, run.head.memory_bytes, true).bytes);
     if (fewest <= run.head.memory_bytes) break;
   }
   return fewest;
@@ -346,7 +363,7 @@ static uint64_t measure_memory(void) {
 static void watch_memory(void) {
   uint64_t before = now_us(), bytes = measure_memory();
   if (bytes > run.peak_bytes) run.peak_bytes = bytes;
-  if (bytes > run.head.memory_bytes) kill_for(OUT_OF_MEMORY);
+  if (bytes > run.head.memory_bytes || cgroup_has_killed(run.sandbox)) kill_for(OUT_OF_MEMORY);
   uint64_t after = now_us(), pause = (after - before) * 20; /* at most 5 % of a core */
   run.watch_at = after + (pause > WATCH_US ? pause : WATCH_US);
 }
@@ -439,11 +456,13 @@ static void drain(struct stream *stream) {
 static enum cause find_cause(void) {
   if (run.cancelled && !run.ended) return ABORTED;
   if (run.killed_for != EXITED) return run.killed_for;
+  if (cgroup_has_killed(run.sandbox)) return OUT_OF_MEMORY;
   /* The watch looks a hundred times a second: what ran into a wall between two looks (an allocation
      refused by RLIMIT_DATA, the host's own killer) had still used more than it may. */
   struct rusage tree;
   getrusage(RUSAGE_CHILDREN, &tree);
-  if (run.status != 0 && (uint64_t)tree.ru_maxrss * 1024 > run.head.memory_bytes)
+  if (run.sandbox->config->cgroup == CGROUP_NONE && run.status != 0 &&
+      (uint64_t)tree.ru_maxrss * 1024 > run.head.memory_bytes)
     return OUT_OF_MEMORY;
   if (!WIFSIGNALED(run.status)) return EXITED;
   uint64_t cpu_us = (uint64_t)run.usage.ru_utime.tv_sec * 1000000u + (uint64_t)run.usage.ru_utime.tv_usec +
@@ -461,9 +480,11 @@ static double milliseconds(struct timeval time) {
 
 static void send_report(void) {
   static const char *const tiers[] = {"namespaces", "landlock", "runner", "none"};
+  static const char *const memory[] = {"watch", "cgroup1", "cgroup2"};
   struct rusage tree;
   getrusage(RUSAGE_CHILDREN, &tree); /* all that were waited for, by us or by one another */
-  uint64_t largest = (uint64_t)tree.ru_maxrss * 1024;
+  uint64_t largest = (uint64_t)tree.ru_maxrss * 1024, charged = cgroup_peak(run.sandbox);
+  if (charged > largest) largest = charged;
   enum tier tier = run.sandbox->config->tier;
   char code[16] = "null", signal[16] = "null", text[1024];
   if (run.ended && WIFEXITED(run.status)) snprintf(code, sizeof code, "%d", WEXITSTATUS(run.status));
@@ -473,13 +494,14 @@ static void send_report(void) {
       "{\"cause\":\"%s\",\"exitCode\":%s,\"signal\":%s,\"wallMs\":%.3f,\"userMs\":%.3f,"
       "\"sysMs\":%.3f,\"maxRssBytes\":%llu,\"stdout\":{\"kept\":%llu,\"total\":%llu},"
       "\"stderr\":{\"kept\":%llu,\"total\":%llu},\"tier\":\"%s\",\"enforcedBy\":{\"wall\":\"timer\","
-      "\"cpu\":\"rlimit\",\"memory\":\"watch\",\"processes\":\"rlimit\",\"file\":\"rlimit\","
+      "\"cpu\":\"rlimit\",\"memory\":\"%s\",\"processes\":\"rlimit\",\"file\":\"rlimit\","
       "\"disk\":\"%s\",\"openFiles\":\"rlimit\",\"output\":\"supervisor\"}}",
       cause_names[find_cause()], code, signal, (double)(run.ended_at - run.started) / 1000,
       milliseconds(tree.ru_utime), milliseconds(tree.ru_stime),
       (unsigned long long)(largest > run.peak_bytes ? largest : run.peak_bytes),
       (unsigned long long)run.out.kept, (unsigned long long)run.out.total,
       (unsigned long long)run.err.kept, (unsigned long long)run.err.total, tiers[tier],
+      memory[run.sandbox->config->cgroup],
       tier == TIER_NAMESPACES ? "tmpfs" : "watch");
   report(text, (size_t)length);
 }
