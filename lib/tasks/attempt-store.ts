@@ -195,3 +195,12 @@ export async function settleAttempt(
   const { outboxId: id, delaySeconds } = row;
   return { retry: id === null ? undefined : { id, taskId: claim.taskId, delaySeconds } };
 }
+
+/** Ends an attempt whose sandbox broke. Its task is left to the lease. */
+export async function blameSandbox(sql: Sql, claim: AttemptKey, message: string): Promise<void> {
+  await sql`
+    update errand.attempts a
+       set status = 'failed', finished_at = now(), failure_code = 'sandbox_error',
+           failure_message = ${message}
+     where task_id = ${claim.taskId} and number = ${claim.attempt} and status = 'running'`;
+}

@@ -1,8 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from '../db/connection.ts';
 import { isDatabaseUnavailable } from '../db/unavailable.ts';
-import type { Limits, Outcome, Sandbox } from '../sandbox/sandbox.ts';
-import { type Claim, claimTask, oweUnclaimed, settleAttempt } from './attempt-store.ts';
+import { type Limits, type Outcome, type Sandbox, SandboxError } from '../sandbox/sandbox.ts';
+import {
+  blameSandbox,
+  type Claim,
+  claimTask,
+  oweUnclaimed,
+  settleAttempt,
+} from './attempt-store.ts';
 import { TaskNotFound } from './errors.ts';
 import { type KeptLease, makeLeaseKeeper } from './lease-keeper.ts';
 import { FIXED_LIMITS } from './limits.ts';
@@ -47,12 +53,25 @@ export function makeExecuteTask(deps: ExecuteTaskDeps): ExecuteTask {
     const lease = leases.keep(claim, claimedAt);
     try {
       const ended = AbortSignal.any([signal, lease.lost, lease.cancelled]);
-      const outcome = await sandbox.run(claim.command, limitsOf(claim), () => {}, ended);
+      const outcome = await runSandboxed(deps, claim, ended);
       return await conclude(deps, { claim, lease, outcome, signal });
     } finally {
       lease.release();
     }
   };
+}
+
+/**
+ * A sandbox that breaks is told in the attempt; the task stays ours until its lease ends, which is
+ * the pause before the rescue lets it run again. @throws SandboxError
+ */
+async function runSandboxed({ sql, sandbox }: ExecuteTaskDeps, claim: Claim, ended: AbortSignal) {
+  try {
+    return await sandbox.run(claim.command, limitsOf(claim), () => {}, ended);
+  } catch (error) {
+    if (error instanceof SandboxError) await blameSandbox(sql, claim, error.message);
+    throw error;
+  }
 }
 
 /**

@@ -126,9 +126,12 @@ function toAttempt(row: TaskRow, number: number): Attempt {
   };
 }
 
+/** Endings that their worker did not see. */
+const LEFT_NO_OUTPUT = new Set<FailureCode | null>(['worker_lost', 'sandbox_error']);
+
 /** Null while the attempt runs, and for ever when it took its output along. */
 function outputOf(row: OutputRow): Outputs | null {
-  if (!row.attemptFinishedAt || row.attemptFailureCode === 'worker_lost') return null;
+  if (!row.attemptFinishedAt || LEFT_NO_OUTPUT.has(row.attemptFailureCode)) return null;
   return {
     stdout: { bytes: row.stdout, totalBytes: row.stdoutBytes },
     stderr: { bytes: row.stderr, totalBytes: row.stderrBytes },

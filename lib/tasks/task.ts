@@ -16,6 +16,8 @@ export type FailureCode =
   | 'timed_out'
   | 'out_of_memory'
   | 'worker_lost'
+  /** Commands could not be isolated or started: our trouble, not the command's. */
+  | 'sandbox_error'
   | 'attempts_exhausted';
 
 export interface Failure {

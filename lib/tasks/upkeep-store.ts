@@ -44,8 +44,9 @@ export async function abandonHeld(
 }
 
 /**
- * The attempts end as `worker_lost`. Their tasks are, in this order: cancelled where that was asked
- * for; failed where the command must not start twice, or was lost too often; else queued again.
+ * The attempts end as `worker_lost`, unless their worker could still say that the sandbox broke.
+ * Their tasks are, in this order: cancelled where that was asked for; failed where the command must
+ * not start twice, or was lost too often; else queued again.
  */
 async function abandon(
   sql: Sql,
@@ -55,9 +56,13 @@ async function abandon(
     with lost as (
       select id, attempt, lost_attempts + ${counts ? 1 : 0} as losses,
              case when cancel_requested_at is not null then 'cancelled'
-                  when on_worker_lost = 'fail' then 'worker_lost'
-                  when lost_attempts + ${counts ? 1 : 0} > ${MAX_RESCUES} then 'attempts_exhausted'
-                  else 'queued' end as fate
+                  when on_worker_lost = 'fail' then 'failed'
+                  when lost_attempts + ${counts ? 1 : 0} > ${MAX_RESCUES} then 'failed'
+                  else 'queued' end as fate,
+             on_worker_lost,
+             (select failure_message from errand.attempts
+               where task_id = tasks.id and number = tasks.attempt
+                 and failure_code = 'sandbox_error') as trouble
         from errand.tasks
        where status = 'running' and ${which}
     ), ended as (
@@ -65,17 +70,21 @@ async function abandon(
          set status = 'failed', finished_at = now(), failure_code = 'worker_lost',
              failure_message = ${reason}
         from lost
-       where a.task_id = lost.id and a.number = lost.attempt
-    ), tasks as (
+       where a.task_id = lost.id and a.number = lost.attempt and a.status = 'running'
+    ), requeued as (
       update errand.tasks t
-         set status = case when fate in ('cancelled', 'queued') then fate else 'failed' end,
+         set status = fate,
              lost_attempts = losses, lease_expires_at = null,
              nudge_at = now() + make_interval(secs => ${NUDGE_SECONDS}),
              finished_at = case when fate = 'queued' then null else now() end,
-             failure_code = case when fate in ('cancelled', 'queued') then null else fate end,
-             failure_message = case fate
-               when 'worker_lost' then ${reason}
-               when 'attempts_exhausted' then 'Its worker stopped ' || losses || ' times.' end
+             failure_code = case when fate <> 'failed' then null
+                                 when trouble is not null then 'sandbox_error'
+                                 when lost.on_worker_lost = 'fail' then 'worker_lost'
+                                 else 'attempts_exhausted' end,
+             failure_message = case when fate <> 'failed' then null
+                                    when trouble is not null then trouble
+                                    when lost.on_worker_lost = 'fail' then ${reason}
+                                    else 'Its worker stopped ' || losses || ' times.' end
         from lost
        where t.id = lost.id
     ), owed as (

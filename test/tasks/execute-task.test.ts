@@ -257,7 +257,32 @@ describe('executeTask, when our own parts break,', () => {
     const { execution, command } = await begin(task);
     command.fail(new SandboxError('the launcher is gone'));
     await expect(execution).rejects.toThrow('the launcher is gone');
-    expect((await find(task)).status).toBe('running');
+    const { status, attempts } = await find(task);
+    expect(status).toBe('running');
+    expect(attempts).toMatchObject([
+      { status: 'failed', failure: { code: 'sandbox_error', message: 'the launcher is gone' } },
+    ]);
+  });
+
+  it('fails a task as sandbox_error when the sandbox breaks again and again', async () => {
+    const task = await store();
+    const rescue = makeRescueTasks(system.deps);
+    for (let loss = 1; loss <= 4; loss++) {
+      const { execution, command } = await begin(task);
+      command.fail(new SandboxError('no namespaces'));
+      await expect(execution).rejects.toThrow('no namespaces');
+      await expireLease(system.database.sql, task);
+      await rescue();
+    }
+    const { status, failure, attempts, output } = await find(task);
+    expect({ status, failure, output }).toEqual({
+      status: 'failed',
+      failure: { code: 'sandbox_error', message: 'no namespaces' },
+      output: null,
+    });
+    expect(attempts.map((attempt) => attempt.failure?.code)).toEqual(
+      Array.from({ length: 4 }, () => 'sandbox_error'),
+    );
   });
 
   it('returns the message when the database is away before the claim', async () => {
