@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import {
+  accessSync,
   chmodSync,
+  constants,
   copyFileSync,
   existsSync,
   mkdtempSync,
@@ -120,6 +122,21 @@ export function run(
 export const open = (options: LauncherOptions): Sandbox => makeLauncherSandbox(options);
 
 export const text = (outcome: Outcome): string => outcome.stdout.bytes.toString();
+
+/** The folder of our own memory cgroup, if we may make others below it. */
+export function memoryCgroup(): string | undefined {
+  const [, path] =
+    /^\d+:(?:[^:\n]*,)?memory(?:,[^:\n]*)?:(.*)$/m.exec(
+      readFileSync('/proc/self/cgroup', 'utf8'),
+    ) ?? [];
+  const folder = join('/sys/fs/cgroup/memory', path ?? '');
+  try {
+    accessSync(folder, constants.W_OK);
+    return path === undefined ? undefined : folder;
+  } catch {
+    return undefined;
+  }
+}
 
 /** The processes of this host whose command line contains a text. */
 export function processesWith(marker: string): number[] {
