@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import postgres from 'postgres';
+import { askOnce } from './database-probe.ts';
 
 const run = promisify(execFile);
 const DATABASE_WITHIN_MS = 60_000;
@@ -28,15 +28,12 @@ export async function migrateDatabase(project: string, databaseUrl: string): Pro
 async function takesConnections(url: string): Promise<void> {
   const deadline = Date.now() + DATABASE_WITHIN_MS;
   for (;;) {
-    const sql = postgres(url, { max: 1, connect_timeout: 5 });
     try {
-      await sql`select 1`;
+      await askOnce(url, 5, (sql) => sql`select 1`);
       return;
     } catch (error) {
       if (Date.now() > deadline || isFinal(error)) throw error;
       await sleep(200);
-    } finally {
-      await sql.end({ timeout: 0 });
     }
   }
 }

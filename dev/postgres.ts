@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile, rename, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import postgres from 'postgres';
+import { askOnce } from './database-probe.ts';
 import type { LocalState } from './local-state.ts';
 import { type PostgresAccount, spawnAs } from './postgres-account.ts';
 import { DATABASE_USER, type PostgresPrograms } from './postgres-cluster.ts';
@@ -105,19 +105,21 @@ function launch(
 /** Resolves once the server takes connections, with the database made. */
 async function answers(options: PostgresOptions, signal: AbortSignal): Promise<void> {
   for (;;) {
-    const sql = postgres(databaseUrl(options, 'postgres'), { max: 1, connect_timeout: 2 });
     try {
-      const [existing] = await sql`select from pg_database where datname = ${DATABASE}`;
-      if (existing === undefined) await sql`create database ${sql(DATABASE)}`;
+      await askOnce(databaseUrl(options, 'postgres'), 2, async (sql) => {
+        const [existing] = await sql`select from pg_database where datname = ${DATABASE}`;
+        if (existing === undefined) await sql`create database ${sql(DATABASE)}`;
+      });
       return;
     } catch (error) {
       if ((error as { code?: string }).code === WRONG_PASSWORD) {
-        throw new Error('the password in .errand/postgres-password is not that of its data');
+        throw new Error(
+          'the password in .errand/postgres-password is not that of its data; ' +
+            'remove that file, and the next start sets a new one',
+        );
       }
       signal.throwIfAborted();
       await sleep(25);
-    } finally {
-      await sql.end({ timeout: 0 });
     }
   }
 }
