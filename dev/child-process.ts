@@ -19,6 +19,20 @@ export async function howItEnded(child: ChildProcess): Promise<string> {
   }
 }
 
+/** Asks the process to end and kills its group when it takes too long. Resolves when it is over. */
+export async function askToEnd(
+  child: ChildProcess,
+  signal: NodeJS.Signals,
+  graceMs: number,
+): Promise<void> {
+  if (hasEnded(child)) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill(signal);
+  const killer = setTimeout(() => killGroup(child), graceMs);
+  await ended;
+  clearTimeout(killer);
+}
+
 /** Kills the process and whatever it started and left in its group. */
 export function killGroup(child: ChildProcess): void {
   if (child.pid === undefined) return;

@@ -5,10 +5,13 @@ import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DependenciesReady, Serving } from './ipc.ts';
 import type { LocalState } from './local-state.ts';
+import { untilReplaced } from './socket-file.ts';
 import type { Part } from './supervisor.ts';
 
 /** Of sockaddr_un, less the final zero. */
 const SOCKET_PATH_BYTES = 103;
+
+const LAMBDA_SOCKET = 'lambda.sock';
 
 const HEALTH_EVERY_MS = 100;
 
@@ -39,6 +42,10 @@ export function functionsPart(options: FunctionsOptions): Part {
       options.onServing(await serving(child, signal));
       await healthy(`${url}/health/ready`, signal);
       return url;
+    },
+    broken: async (signal) => {
+      await untilReplaced(options.state.path(LAMBDA_SOCKET), signal);
+      return `lost its socket .errand/${LAMBDA_SOCKET}`;
     },
   };
 }
@@ -80,10 +87,10 @@ function launch({ project, state, host, port, environment, dependencies }: Funct
  * the path absolute, and a deep project would pass the length that the system allows.
  */
 function lambdaSocket(state: LocalState): string {
-  const path = state.path('lambda.sock');
+  const path = state.path(LAMBDA_SOCKET);
   rmSync(path, { force: true }); // A killed server leaves it behind, and listening would fail.
   return Buffer.byteLength(path) > SOCKET_PATH_BYTES && process.platform === 'linux'
-    ? '/proc/self/cwd/.errand/lambda.sock'
+    ? `/proc/self/cwd/.errand/${LAMBDA_SOCKET}`
     : path;
 }
 

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { followLines, hasEnded, howItEnded, killGroup } from './child-process.ts';
+import { askToEnd, followLines, hasEnded, howItEnded, killGroup } from './child-process.ts';
 
 /** One process of the local stack. */
 export interface Part {
@@ -9,6 +9,8 @@ export interface Part {
   launch(): ChildProcess;
   /** Resolves when it can serve, with what to tell about it. Rejects when it never will. */
   ready(child: ChildProcess, signal: AbortSignal): Promise<string>;
+  /** Resolves, from then on, once it runs and yet can serve no more, with what is wrong. */
+  broken?(signal: AbortSignal): Promise<string>;
   readonly stopSignal: NodeJS.Signals;
   /** Between the signal and SIGKILL. */
   readonly stopGraceMs: number;
@@ -29,12 +31,13 @@ export type PartEvent =
   | { readonly kind: 'gave up'; readonly how: string; readonly lastLines: readonly string[] };
 
 export interface RestartPolicy {
-  /** As many crashes within the window, and the part is given up. */
+  /** As many crashes in a row, and the part is given up. */
   readonly crashes: number;
   /** The same for a part that has never been ready: it is broken, not unlucky. */
   readonly crashesBeforeReady: number;
-  readonly windowMs: number;
-  /** Doubles with each crash within the window. */
+  /** A part that was ready for so long begins a new row: what it went through before is forgiven. */
+  readonly forgivenAfterMs: number;
+  /** Doubles with each crash of a row. */
   readonly firstDelayMs: number;
   readonly readyWithinMs: number;
 }
@@ -42,7 +45,7 @@ export interface RestartPolicy {
 export const RESTART_POLICY: RestartPolicy = {
   crashes: 5,
   crashesBeforeReady: 2,
-  windowMs: 60_000,
+  forgivenAfterMs: 60_000,
   firstDelayMs: 250,
   readyWithinMs: 60_000,
 };
@@ -69,7 +72,8 @@ export function supervise(
   const stopping = new AbortController();
   let child: ChildProcess | undefined;
   let everReady = false;
-  let crashedAt: number[] = [];
+  let readyAt: number | undefined;
+  let crashes = 0;
 
   async function keepRunning(): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -77,15 +81,16 @@ export function supervise(
       const how = await runOnce(lines);
       if (stopping.signal.aborted) return;
 
-      const now = Date.now();
-      crashedAt = [...crashedAt.filter((at) => now - at < policy.windowMs), now];
+      const forgiven =
+        readyAt !== undefined && performance.now() - readyAt >= policy.forgivenAfterMs;
+      crashes = forgiven ? 1 : crashes + 1;
       const lastLines = (await part.lastWords?.().catch(() => undefined)) ?? lines;
-      if (crashedAt.length >= (everReady ? policy.crashes : policy.crashesBeforeReady)) {
+      if (crashes >= (everReady ? policy.crashes : policy.crashesBeforeReady)) {
         report({ kind: 'gave up', how, lastLines });
         firstReady.reject(new Error(`${part.name} ${how}`));
         return;
       }
-      const restartInMs = policy.firstDelayMs * 2 ** (crashedAt.length - 1);
+      const restartInMs = policy.firstDelayMs * 2 ** (crashes - 1);
       report({ kind: 'crashed', how, restartInMs, lastLines });
       await sleep(restartInMs, undefined, { signal: stopping.signal }).catch(() => {});
     }
@@ -94,6 +99,7 @@ export function supervise(
   /** From launch to end. Answers how it ended. */
   async function runOnce(lines: string[]): Promise<string> {
     const startedAt = performance.now();
+    readyAt = undefined;
     let launched: ChildProcess;
     try {
       launched = part.launch();
@@ -111,18 +117,22 @@ export function supervise(
 
     const gone = new AbortController();
     const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(policy.readyWithinMs)]);
-    let unready: string | undefined;
+    let wrong: string | undefined;
     await Promise.race([
       ended,
       part.ready(launched, signal).then(
         (detail) => {
           everReady = true;
+          readyAt = performance.now();
           report({ kind: 'ready', tookMs: performance.now() - startedAt, detail });
           firstReady.resolve();
+          void endWhenBroken(launched, gone.signal).then((what) => {
+            wrong = what;
+          });
         },
         (error: unknown) => {
           if (hasEnded(launched)) return;
-          unready = `was not ready: ${error instanceof Error ? error.message : error}`;
+          wrong = `was not ready: ${error instanceof Error ? error.message : error}`;
           killGroup(launched);
         },
       ),
@@ -130,7 +140,14 @@ export function supervise(
     const how = await ended;
     gone.abort();
     killGroup(launched);
-    return unready ?? how;
+    return wrong ?? how;
+  }
+
+  async function endWhenBroken(launched: ChildProcess, gone: AbortSignal) {
+    const what = await part.broken?.(gone).catch(() => undefined);
+    if (what === undefined || gone.aborted || stopping.signal.aborted) return undefined;
+    void askToEnd(launched, part.stopSignal, part.stopGraceMs);
+    return what;
   }
 
   const running = keepRunning();
@@ -140,10 +157,7 @@ export function supervise(
       stopping.abort();
       const current = child;
       if (current !== undefined && !hasEnded(current)) {
-        current.kill(part.stopSignal);
-        const killer = setTimeout(() => killGroup(current), part.stopGraceMs);
-        await running;
-        clearTimeout(killer);
+        await askToEnd(current, part.stopSignal, part.stopGraceMs);
       }
       await running;
     },

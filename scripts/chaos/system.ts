@@ -50,7 +50,7 @@ export async function startSystem(): Promise<System> {
       },
       (name) => ready.delete(name),
     ),
-    restartPolicy: { ...RESTART_POLICY, crashes: 1000, windowMs: 2000 },
+    restartPolicy: { ...RESTART_POLICY, crashes: 1000, forgivenAfterMs: 0 },
   });
   try {
     await stack.ready;

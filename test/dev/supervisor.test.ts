@@ -109,7 +109,7 @@ describe('supervise', () => {
   });
 
   it('forgives crashes that are long ago', async () => {
-    const policy = { ...QUICK, windowMs: 1, crashes: 2 };
+    const policy = { ...QUICK, forgivenAfterMs: 1, crashes: 2 };
     await start(partOf(`${READY} setTimeout(() => process.exit(1), 50);`), policy).ready;
     await eventually(() => expect(pids().length).toBeGreaterThan(3), 10_000);
     expect(kinds()).not.toContain('gave up');
@@ -133,6 +133,36 @@ describe('supervise', () => {
       'part was not ready: The operation was aborted due to timeout',
     );
     expect(pids().map(isAlive)).toEqual([false, false]);
+  });
+
+  it('gives a part up that is late again and again, however long that takes', async () => {
+    const policy = { ...QUICK, readyWithinMs: 100, forgivenAfterMs: 100 };
+    const { ready } = start(partOf(FOREVER), policy);
+    await expect(ready).rejects.toThrow('part was not ready');
+    expect(kinds()).toEqual(['launched', 'crashed', 'launched', 'gave up']);
+  });
+
+  it('starts a part again that runs but can serve no more, with time to end', async () => {
+    const goodbye = 'process.on("SIGTERM", () => { console.log("goodbye"); process.exit(0); });';
+    let launched = 0;
+    const part = partOf(`${goodbye} ${READY} ${FOREVER}`, {
+      broken: () => (++launched === 1 ? Promise.resolve('lost its socket') : new Promise(() => {})),
+    });
+    await start(part).ready;
+    await eventually(() =>
+      expect(kinds()).toEqual(['launched', 'ready', 'crashed', 'launched', 'ready']),
+    );
+    expect(events).toContainEqual({ kind: 'line', line: 'goodbye' });
+    expect(events).toContainEqual(
+      expect.objectContaining({ kind: 'crashed', how: 'lost its socket' }),
+    );
+  });
+
+  it('gives a part up that can never serve for long', async () => {
+    const part = partOf(`${READY} ${FOREVER}`, { broken: async () => 'lost its socket' });
+    await start(part).ready;
+    await eventually(() => expect(kinds()).toContain('gave up'), 10_000);
+    expect(pids()).toHaveLength(QUICK.crashes);
   });
 
   it('asks a part to stop, and lets it', async () => {
