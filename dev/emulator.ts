@@ -1,27 +1,34 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { LocalState } from './local-state.ts';
+import { setDamagedQueueAside } from './queue-data.ts';
 import type { Part } from './supervisor.ts';
 
-/** The SQS emulator of the local stack. It keeps its port and its messages when it is restarted. */
-export function emulatorPart(state: LocalState, port: number): Part {
+/**
+ * The SQS emulator of the local stack. It keeps its port and its messages when it is restarted;
+ * `note` hears when it could not read them.
+ */
+export function emulatorPart(
+  state: LocalState,
+  port: number,
+  note: (message: string) => void = () => {},
+): Part {
   const endpoint = emulatorEndpoint(port);
   return {
     name: 'queue',
     stopSignal: 'SIGTERM',
     stopGraceMs: 700,
-    launch: () =>
-      spawn(
-        process.execPath,
-        [
-          '--disable-warning=ExperimentalWarning',
-          fileURLToPath(new URL('sqs-emulator.ts', import.meta.url)),
-          String(port),
-          state.path('sqs'),
-        ],
-        { detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
-      ),
+    launch: () => {
+      const damage = setDamagedQueueAside(state.path('sqs'));
+      if (damage !== undefined) {
+        note(
+          `the queue's data is damaged (${damage}): moved to .errand/sqs.damaged. No task is lost: ` +
+            'they are in Postgres, and their messages are sent again.',
+        );
+      }
+      return launch(state, port);
+    },
     ready: async (_child, signal) => {
       while (!(await answers(`${endpoint}/health`))) {
         signal.throwIfAborted();
@@ -30,6 +37,19 @@ export function emulatorPart(state: LocalState, port: number): Part {
       return `${endpoint}, data in .errand/sqs`;
     },
   };
+}
+
+function launch(state: LocalState, port: number): ChildProcess {
+  return spawn(
+    process.execPath,
+    [
+      '--disable-warning=ExperimentalWarning',
+      fileURLToPath(new URL('sqs-emulator.ts', import.meta.url)),
+      String(port),
+      state.path('sqs'),
+    ],
+    { detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
+  );
 }
 
 export function emulatorEndpoint(port: number): string {

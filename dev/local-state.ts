@@ -7,8 +7,8 @@ import { Refusal } from './refusal.ts';
 export interface LocalState {
   readonly directory: string;
   path(name: string): string;
-  /** Undefined when it was never written, or not to the end. */
-  read<T>(name: string): T | undefined;
+  /** As JSON. Undefined when it was never written, or is none; people edit files, so it is checked. */
+  read<T = unknown>(name: string): T | undefined;
   /** Writes a file that only its owner can read, whole or not at all. */
   write(name: string, content: unknown): void;
   /** A random text that stays the same from start to start. */

@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import type { LocalState } from './local-state.ts';
 import { type PostgresAccount, spawnAs } from './postgres-account.ts';
+import { ensurePassword, rememberPassword } from './postgres-password.ts';
 import { clearStalePid } from './postgres-pid-file.ts';
 import type { Progress } from './progress.ts';
 import { Refusal } from './refusal.ts';
@@ -48,8 +49,8 @@ export interface ClusterOptions {
 }
 
 /**
- * Makes the data directory ready to be served and answers it: new, or as the last run left it, however that
- * ended. @throws Refusal when it was made by another major version.
+ * Makes the data directory ready to be served and answers it: new, or as the last run left it,
+ * however that ended. @throws Refusal when it was made by another major version.
  */
 export async function prepareCluster(options: ClusterOptions): Promise<string> {
   const { state, account, progress } = options;
@@ -73,6 +74,7 @@ export async function prepareCluster(options: ClusterOptions): Promise<string> {
   }
   if (process.getuid?.() === 0) await chownTree(dataDirectory, account);
   await clearStalePid(dataDirectory);
+  await ensurePassword({ ...options, ...options.programs, dataDirectory, user: DATABASE_USER });
   return dataDirectory;
 }
 
@@ -87,6 +89,7 @@ async function createCluster(options: ClusterOptions, dataDirectory: string): Pr
   for (const path of [fresh, passwordFile]) await chown(path, account.uid, account.gid);
   try {
     await initdb(programs, account, fresh, passwordFile);
+    await rememberPassword({ account, dataDirectory: fresh, password });
     await rename(fresh, dataDirectory);
   } finally {
     await rm(passwordFile, { force: true });

@@ -9,8 +9,9 @@ export interface ProcessIdentity {
   readonly started: string;
 }
 
-/** Undefined when there is no such process. */
+/** Undefined when there is no such process, or it has ended and waits to be reaped. */
 export function identify(pid: number): ProcessIdentity | undefined {
+  if (!Number.isInteger(pid) || pid < 1) return undefined; // To a signal these mean groups, or all.
   try {
     const started = process.platform === 'linux' ? linuxStart(pid) : psStart(pid);
     return started === '' ? undefined : { pid, started };
@@ -20,7 +21,8 @@ export function identify(pid: number): ProcessIdentity | undefined {
 }
 
 export function isRunning({ pid, started }: ProcessIdentity): boolean {
-  return identify(pid)?.started === started;
+  const found = identify(pid);
+  return found !== undefined && found.started === started;
 }
 
 /** Asks a process to end and kills its group when it has not after a while. */

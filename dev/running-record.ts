@@ -1,18 +1,24 @@
+import { constants } from 'node:os';
+import { z } from 'zod';
 import type { LocalState } from './local-state.ts';
-import { end, identify, isRunning, type ProcessIdentity } from './processes.ts';
+import { end, identify, isRunning } from './processes.ts';
 
 const FILE = 'running.json';
 /** For a part that its supervisor left behind. */
 const LEFTOVER_GRACE_MS = 3000;
 
+// Read strictly: what is signalled on a wrong word here may be anybody's process, or all of them.
+const Identity = z.object({ pid: z.int().positive(), started: z.string().min(1) });
+const RunningPart = Identity.extend({
+  stopSignal: z.custom<NodeJS.Signals>((name) => String(name) in constants.signals),
+});
+const RunningRecord = Identity.extend({
+  url: z.string(),
+  parts: z.record(z.string(), z.unknown()),
+});
+
 /** What runs, for the next start: to name us while we live, and to end what we leave when killed. */
-interface RunningRecord {
-  readonly pid: number;
-  readonly url: string;
-  readonly parts: Readonly<
-    Record<string, ProcessIdentity & { readonly stopSignal: NodeJS.Signals }>
-  >;
-}
+type RunningRecord = z.infer<typeof RunningRecord>;
 
 export interface RunningRecorder {
   /** Remembers the process of a part; a restarted part replaces its last one. */
@@ -21,12 +27,19 @@ export interface RunningRecorder {
   clear(): void;
 }
 
-export function readRunning(state: LocalState): RunningRecord | undefined {
-  return state.read<RunningRecord>(FILE);
+/** The start that runs now, as it recorded itself; undefined when there is none, or no record. */
+export function readRunning(state: LocalState): { pid: number; url: string } | undefined {
+  const { data: record } = RunningRecord.safeParse(state.read(FILE));
+  return record !== undefined && isRunning(record) ? record : undefined;
 }
 
 export function recordRunning(state: LocalState, url: string): RunningRecorder {
-  let record: RunningRecord = { pid: process.pid, url, parts: {} };
+  let record: RunningRecord = {
+    pid: process.pid,
+    started: identify(process.pid)?.started ?? 'unknown',
+    url,
+    parts: {},
+  };
   state.write(FILE, record);
   return {
     add(name, pid, stopSignal) {
@@ -44,8 +57,12 @@ export function recordRunning(state: LocalState, url: string): RunningRecorder {
  * is for those that were stuck just then, or that run where the system cannot tell them.
  */
 export async function endLeftovers(state: LocalState): Promise<number> {
-  const parts = Object.values(readRunning(state)?.parts ?? {});
-  const alive = parts.filter(isRunning);
+  const recorded = z
+    .object({ parts: z.record(z.string(), z.unknown()) })
+    .safeParse(state.read(FILE));
+  const alive = Object.values(recorded.data?.parts ?? {})
+    .flatMap((part) => RunningPart.safeParse(part).data ?? [])
+    .filter(isRunning);
   await Promise.all(alive.map((part) => end(part, part.stopSignal, LEFTOVER_GRACE_MS)));
   return alive.length;
 }

@@ -1,10 +1,10 @@
 import { openSandbox } from '../lib/sandbox/open-sandbox.ts';
+import { choosePorts } from './chosen-ports.ts';
 import { emulatorEndpoint, emulatorPart } from './emulator.ts';
 import { functionsPart } from './functions.ts';
 import type { Serving } from './ipc.ts';
 import type { LocalState } from './local-state.ts';
 import { migrateDatabase } from './migrations.ts';
-import { freePort } from './ports.ts';
 import { databaseUrl, postgresPart, rotateLog } from './postgres.ts';
 import { findPostgresAccount } from './postgres-account.ts';
 import { findPostgresPrograms, prepareCluster } from './postgres-cluster.ts';
@@ -81,7 +81,7 @@ type Run = (part: Part) => Promise<void>;
 /** Everything at once: what needs another part waits for that part alone. */
 async function bringUp(options: StackOptions, run: Run): Promise<void> {
   const { project, settings, state, progress } = options;
-  const ports = await choosePorts(state);
+  const ports = await choosePorts(state, settings.port);
   const password = state.secret('postgres-password');
   const environment = {
     ...credentials(settings),
@@ -99,7 +99,9 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
     );
   })();
   const queue =
-    settings.sqsEndpoint === undefined ? run(emulatorPart(state, ports.queue)) : undefined;
+    settings.sqsEndpoint === undefined
+      ? run(emulatorPart(state, ports.queue, progress.note))
+      : undefined;
   const dependencies = Promise.all([database, queue, checkSandbox(progress, settings)]);
 
   // For scripts that use the running stack: `node --env-file=.errand/env scripts/...`.
@@ -134,14 +136,6 @@ async function checkSandbox(progress: Progress, { sandbox: choice }: Settings): 
   } catch (error) {
     progress.missing('sandbox', `${error instanceof Error ? error.message : error} Tasks wait.`);
   }
-}
-
-/** The ports of the last start, as long as they are free: tools that were pointed at them stay right. */
-async function choosePorts(state: LocalState): Promise<{ postgres: number; queue: number }> {
-  const last = state.read<{ postgres?: number; queue?: number }>('ports.json');
-  const ports = { postgres: await freePort(last?.postgres), queue: await freePort(last?.queue) };
-  state.write('ports.json', ports);
-  return ports;
 }
 
 /**

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { tryLock } from '../../dev/lock.ts';
+import { Refusal } from '../../dev/refusal.ts';
 import { eventually } from '../support/eventually.ts';
 
 describe('tryLock', () => {
@@ -26,6 +27,19 @@ describe('tryLock', () => {
     const second = tryLock(file);
     expect(second).toBeDefined();
     second?.release();
+  });
+
+  it('is had although somebody wrote into its file, and by one at a time', async () => {
+    await writeFile(file, 'this is not a database, it is a text of some length\n'.repeat(100));
+    const first = tryLock(file);
+    expect(first).toBeDefined();
+    expect(tryLock(file)).toBeUndefined();
+    first?.release();
+  });
+
+  it('says what to do about a directory in its place', async () => {
+    await mkdir(file);
+    expect(() => tryLock(file)).toThrow(Refusal);
   });
 
   it('comes back when its holder is killed', async () => {
