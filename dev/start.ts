@@ -9,6 +9,7 @@ import { publicUrl, readSettings, refuseTakenPort } from './settings.ts';
 import { type Stack, startStack } from './stack.ts';
 import { watchStopRequests } from './stop-requests.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
+import { untilUnexpected } from './unexpected.ts';
 
 const terminal = openTerminal();
 process.exitCode = await start(terminal).catch((error: unknown) => {
@@ -25,8 +26,12 @@ async function start(terminal: Terminal): Promise<number> {
   const url = publicUrl(settings);
   const state = openLocalState(project);
 
+  const unexpected = untilUnexpected();
+
+  // The record as well, because a lock that somebody removed can be taken while its holder runs.
   const lock = tryLock(state.path('lock'));
-  if (lock === undefined) throw alreadyRunning(readRunning(state));
+  const running = readRunning(state);
+  if (lock === undefined || running !== undefined) throw alreadyRunning(running);
   const leftovers = await endLeftovers(state);
   await refuseTakenPort(settings);
 
@@ -40,6 +45,7 @@ async function start(terminal: Terminal): Promise<number> {
   const failure = await Promise.race([
     untilFailure(stack, () => progress.ready(url)),
     stop.requested,
+    unexpected,
   ]);
 
   progress.stopping();
@@ -54,21 +60,24 @@ async function start(terminal: Terminal): Promise<number> {
 }
 
 function alreadyRunning(running: ReturnType<typeof readRunning>): Refusal {
-  const where = running?.pid === undefined ? '' : ` (process ${running.pid}, ${running.url})`;
+  const where = running === undefined ? '' : ` (process ${running.pid}, ${running.url})`;
   return new Refusal(
     `errand is running from this directory already${where}.`,
     'Use that one, or stop it first with Ctrl-C in its terminal' +
-      `${running?.pid === undefined ? '' : ` or with: kill ${running.pid}`}`,
+      `${running === undefined ? '' : ` or with: kill ${running.pid}`}`,
   );
 }
 
 /** Answers why the stack is of no use any more. */
 async function untilFailure(stack: Stack, onReady: () => void): Promise<Error> {
-  try {
-    await stack.ready;
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
-  }
+  const gaveUp = stack.gaveUp.then(
+    (part) => new Error(`${part} keeps crashing, so everything is stopped.`),
+  );
+  // A part can crash for good before the others are ready, and these then wait for it in vain.
+  const failure = await Promise.race([gaveUp, stack.ready]).catch((error: unknown) =>
+    error instanceof Error ? error : new Error(String(error)),
+  );
+  if (failure instanceof Error) return failure;
   onReady();
-  return new Error(`${await stack.gaveUp} keeps crashing, so everything is stopped.`);
+  return gaveUp;
 }
