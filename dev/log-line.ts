@@ -27,6 +27,19 @@ export function formatLogLine(line: string, paint: Paint): string | undefined {
   return [...head, ...tail].join(' ') + error;
 }
 
+/**
+ * What a warning or an error has in common with others of its kind: all but its time and the ids
+ * and numbers in it. Undefined for any other line.
+ */
+export function kindOfTrouble(line: string): string | undefined {
+  const { level, msg, function: owner, cause, reason, err } = parse(line) ?? {};
+  if (level !== 'warn' && level !== 'error') return undefined;
+  const message = isRecord(err) ? err.message : undefined;
+  return [level, msg, owner, cause, reason, message]
+    .map((text) => String(text ?? '').replace(/[0-9a-f-]*\d[0-9a-f-]*/g, '#'))
+    .join(' | ');
+}
+
 function parse(line: string): Record<string, unknown> | undefined {
   if (!line.startsWith('{')) return undefined;
   try {

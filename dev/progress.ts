@@ -1,4 +1,5 @@
-import { formatLogLine } from './log-line.ts';
+import { formatLogLine, kindOfTrouble } from './log-line.ts';
+import { collapseRepeats } from './repeated-lines.ts';
 import type { PartEvent } from './supervisor.ts';
 import type { PartState, Terminal } from './terminal.ts';
 
@@ -18,13 +19,18 @@ export interface Progress {
 
 export function openProgress(terminal: Terminal): Progress {
   const startedAt = performance.now();
+  // During an outage every request and every schedule says the same.
+  const troubles = collapseRepeats(terminal.line);
   let stopping = false;
 
   // What is no log line of ours is chatter (a table of routes, a second copy of an error with its
   // stack); it is kept, and shown when the part that wrote it crashes.
   function showLine(line: string) {
     const text = formatLogLine(line, terminal.paint);
-    if (text !== undefined) terminal.line(`  ${text}`);
+    if (text === undefined) return;
+    const kind = kindOfTrouble(line);
+    if (kind === undefined) terminal.line(`  ${text}`);
+    else troubles.show(kind, `  ${text}`);
   }
 
   return {
@@ -45,6 +51,7 @@ export function openProgress(terminal: Terminal): Progress {
     note: (message) => terminal.line(`  ${message}`),
     stopping() {
       stopping = true;
+      troubles.flush();
     },
   };
 }
@@ -70,8 +77,10 @@ function tell(terminal: Terminal, name: string, event: Exclude<PartEvent, { kind
 }
 
 function showLastLines(terminal: Terminal, lines: readonly string[]): void {
-  if (lines.length === 0) return;
-  const shown = lines.map((line) => formatLogLine(line, terminal.paint) ?? line);
+  const shown = lines
+    .filter((line) => line.trim() !== '')
+    .map((line) => formatLogLine(line, terminal.paint) ?? line);
+  if (shown.length === 0) return;
   terminal.block('Its last lines', shown.join('\n'));
 }
 

@@ -1,5 +1,6 @@
 import type middy from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { inOneLine } from '../observability/in-one-line.ts';
 import type { Logger } from '../observability/logger.ts';
 import { problemResponse, statusOf, toProblem } from './problem.ts';
 import { requestIdOf } from './request-id.ts';
@@ -12,7 +13,10 @@ export function problemDetails(
     onError: (request) => {
       const requestId = requestIdOf(request.event, request.context);
       const problem = toProblem(request.error);
-      if (statusOf(problem) >= 500) {
+      // During an outage every request ends like this, and a stack would tell nothing.
+      if (problem.code === 'unavailable') {
+        logger.warn({ requestId, ...inOneLine(request.error) }, problem.message);
+      } else if (statusOf(problem) >= 500) {
         logger.error({ requestId, err: request.error }, problem.message);
       }
       request.response = problemResponse(problem, requestId);
