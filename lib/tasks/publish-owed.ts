@@ -1,7 +1,8 @@
 import type { Sql } from '../db/connection.ts';
+import { inOneLine } from '../observability/in-one-line.ts';
 import type { Logger } from '../observability/logger.ts';
 import { MAX_DELAY_SECONDS, type OutgoingMessage, type TaskQueue } from '../queue/task-queue.ts';
-import { deletePublished, type OwedMessage } from './outbox.ts';
+import { deletePublished, type OwedMessage, returnOwedMessages } from './outbox.ts';
 
 export interface PublishDeps {
   readonly sql: Sql;
@@ -11,8 +12,8 @@ export interface PublishDeps {
 
 /**
  * Publishes messages whose outbox rows are committed, and forgets the rows. Never fails: what
- * cannot be published now stays in the outbox, where the relay finds it. So does what is due later
- * than the queue can delay it.
+ * cannot be published now stays in the outbox, where the relay finds it soon. So does what is due
+ * later than the queue can delay it.
  */
 export async function publishOwed(
   { sql, queue, logger }: PublishDeps,
@@ -22,7 +23,13 @@ export async function publishOwed(
   try {
     await publishAndForget({ sql, queue }, now);
   } catch (error) {
-    logger.warn({ taskIds: now.map(({ taskId }) => taskId), err: error }, 'left to the relay');
+    logger.warn(
+      { taskIds: now.map(({ taskId }) => taskId), ...inOneLine(error) },
+      'left to the relay',
+    );
+    // Nobody is at these any more. Where the database is away as well, the relay waits for longer.
+    const ids = now.map(({ id }) => id);
+    await returnOwedMessages(sql, ids).catch(() => {});
   }
 }
 
