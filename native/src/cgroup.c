@@ -194,8 +194,9 @@ static bool make_slot(unsigned slot, uid_t owner_uid) {
   bool complete = fd >= 0;
   for (int i = 0; complete && i < FILES; i++) {
     bool there = faccessat(fd, file_name(i), F_OK, 0) == 0;
+    bool given = there && owner_uid != 0 && kinds[i].flags != O_RDONLY;
     complete = (there || !kinds[i].needed) &&
-               (!there || owner_uid == 0 || fchownat(fd, file_name(i), owner_uid, owner_uid, 0) == 0);
+               (!given || fchownat(fd, file_name(i), owner_uid, owner_uid, 0) == 0);
   }
   if (complete && kind == CGROUP_V2) {
     write_at(fd, "memory.oom.group", "1");

@@ -149,6 +149,8 @@ enum verdict { /* beyond plain errno values: a look at an argument */
   ON_SOCKET_OPTION,
   ON_FIRST_ARGUMENT,  /* 0 means the caller itself */
   ON_SECOND_ARGUMENT, /* 0 means the caller itself, or no path */
+  ON_PRIORITY,        /* the same, unless the first says that it is a user: then all of the user's */
+  ON_IO_PRIORITY,
 };
 struct refusal {
   unsigned nr;
@@ -224,8 +226,16 @@ static const struct refusal without_cgroup[] = {{__NR_setsockopt, ON_SOCKET_OPTI
 static const struct refusal without_namespaces[] = {
     {__NR_prlimit64, ON_FIRST_ARGUMENT}, {__NR_sched_setaffinity, ON_FIRST_ARGUMENT},
     {__NR_sched_setscheduler, ON_FIRST_ARGUMENT}, {__NR_sched_setparam, ON_FIRST_ARGUMENT},
-    {__NR_sched_setattr, ON_FIRST_ARGUMENT}, {__NR_setpriority, ON_SECOND_ARGUMENT},
-    {__NR_ioprio_set, ON_SECOND_ARGUMENT}, {__NR_inotify_add_watch, EPERM},
+    {__NR_sched_setattr, ON_FIRST_ARGUMENT}, {__NR_setpriority, ON_PRIORITY},
+    {__NR_ioprio_set, ON_IO_PRIORITY}, {__NR_inotify_add_watch, EPERM},
+    /* instances are counted by user; ENOSYS, since programs like tail have another way then */
+    {__NR_inotify_init1, ENOSYS},
+#ifdef __x86_64__
+    {__NR_inotify_init, ENOSYS},
+#endif
+    /* Landlock does not cover them, and who may write to a file may set them */
+    {__NR_setxattr, EPERM}, {__NR_lsetxattr, EPERM}, {__NR_removexattr, EPERM},
+    {__NR_lremovexattr, EPERM},
 };
 
 /*
@@ -234,8 +244,7 @@ static const struct refusal without_namespaces[] = {
  */
 static const struct refusal on_shared_uid[] = {
     {__NR_fchmodat, EPERM}, {452 /* fchmodat2 */, EPERM}, {__NR_fchownat, EPERM},
-    {__NR_utimensat, ON_SECOND_ARGUMENT}, {__NR_setxattr, EPERM}, {__NR_lsetxattr, EPERM},
-    {__NR_removexattr, EPERM}, {__NR_lremovexattr, EPERM},
+    {__NR_utimensat, ON_SECOND_ARGUMENT},
 #ifdef __x86_64__
     {__NR_chmod, EPERM}, {__NR_chown, EPERM}, {__NR_lchown, EPERM}, {__NR_utime, EPERM},
     {__NR_utimes, EPERM}, {__NR_futimesat, EPERM},
@@ -312,7 +321,7 @@ static void emit_ending(unsigned verdict, bool unix_sockets) {
     return;
   }
   uint32_t refused = SECCOMP_RET_ERRNO | EPERM;
-  unsigned argument = verdict == ON_IOCTL || verdict == ON_SECOND_ARGUMENT;
+  unsigned argument = verdict == ON_IOCTL || (verdict >= ON_SECOND_ARGUMENT && verdict <= ON_IO_PRIORITY);
   if (verdict == ON_SOCKET_OPTION) { /* as the kernel does beyond its own limit, without a word */
     refused = SECCOMP_RET_ERRNO;
     argument = 2;
@@ -343,6 +352,14 @@ static void emit_ending(unsigned verdict, bool unix_sockets) {
       emit(BPF_JMP | BPF_JEQ | BPF_K, 8, 2, 0);
       emit(BPF_JMP | BPF_JEQ | BPF_K, UINT32_MAX, 1, 0);
       break;
+    case ON_PRIORITY:
+    case ON_IO_PRIORITY: {
+      uint32_t of_user = verdict == ON_PRIORITY ? 2 /* PRIO_USER */ : 3 /* IOPRIO_WHO_USER */;
+      emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2);
+      emit_load(offsetof(struct seccomp_data, args));
+      emit(BPF_JMP | BPF_JEQ | BPF_K, of_user, 0, 1);
+      break;
+    }
     default: /* may be a pointer: all 64 bits */
       emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2);
       emit_load(offsetof(struct seccomp_data, args) + argument * 8 + 4);
@@ -355,7 +372,7 @@ static void emit_ending(unsigned verdict, bool unix_sockets) {
 void build_seccomp(const struct config *config) {
   static const unsigned verdicts[] = {0, EPERM, ENOSYS, ON_CLONE_FLAGS, ON_SOCKET_FAMILY, ON_PAIR_FAMILY,
                                       ON_IOCTL, ON_SOCKET_OPTION, ON_PERSONALITY, ON_FIRST_ARGUMENT,
-                                      ON_SECOND_ARGUMENT};
+                                      ON_SECOND_ARGUMENT, ON_PRIORITY, ON_IO_PRIORITY};
   struct refusal list[MAX_SPANS / 2];
   bool alone = config->tier == TIER_NAMESPACES;
   size_t count = sizeof always / sizeof *always;
