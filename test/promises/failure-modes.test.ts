@@ -10,9 +10,9 @@ const rows = readFileSync(DOCUMENT, 'utf8')
   .split('\n')
   .filter((line) => line.startsWith('| ') && !/^\| (what breaks|---)/.test(line));
 
-/** `file: *name of the test*`, as a row cites it. */
+/** `file: _name of the test_`, as a row cites it. */
 const citations = rows.flatMap((row) =>
-  Array.from(row.matchAll(/([a-z/-]+): \*([^*]+)\*/g), ([, file = '', name = '']) => ({
+  Array.from(row.matchAll(/([a-z/-]+): _([^_]+)_/g), ([, file = '', name = '']) => ({
     file,
     name,
   })),
@@ -22,7 +22,7 @@ const sourceOf = (file: string) => readFileSync(join(TESTS, `${file}.test.ts`), 
 
 describe('docs/failure-modes.md', () => {
   it('names a test in every row', () => {
-    expect(rows.filter((row) => !/: \*[^*]+\*/.test(row))).toEqual([]);
+    expect(rows.filter((row) => !/: _[^_]+_/.test(row))).toEqual([]);
     expect(citations.length).toBeGreaterThan(30);
   });
 
