@@ -51,10 +51,16 @@ export function makeBareRunner(): Sandbox {
         };
         child.once('error', () => settle({ kind: 'exited', exitCode: 126 }));
         child.once('exit', (exitCode, name) => {
-          setImmediate(() => {
+          const end = () => {
             if (late) settle({ kind: 'timedOut', limitMs: limits.wallMs });
             else if (name !== null) settle({ kind: 'signalled', signal: name });
             else settle({ kind: 'exited', exitCode: exitCode ?? 0 });
+          };
+          // All that it wrote; what it left behind may hold its pipes for ever.
+          const held = setTimeout(end, 300);
+          child.once('close', () => {
+            clearTimeout(held);
+            end();
           });
         });
       });

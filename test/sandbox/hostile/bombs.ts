@@ -96,9 +96,9 @@ export const bombs: readonly Attack[] = [
   {
     tries: 'makes files and folders without end',
     command: () =>
-      perl('my $n = 0; for (1 .. 12_000) { mkdir $_ and $n++ } sleep 1; print "count $n\\n"'),
+      perl('my $n = 0; for (1 .. 6_000) { mkdir $_ and $n++ } sleep 1; print "count $n\\n"'),
     limits: { diskBytes: MiB },
-    harm: sayAbove(5_000, 'folders'),
+    harm: sayAbove(4_500, 'folders'),
   },
   {
     tries: 'opens files without end',

@@ -79,6 +79,7 @@ export async function openHost(tier: string): Promise<Host> {
   udp.bind(0, '127.0.0.1');
   await once(udp, 'listening');
 
+  const own = new Set(readdirSync(folder));
   let victim = await startVictim(secret, folder);
   return {
     mark,
@@ -97,6 +98,9 @@ export async function openHost(tier: string): Promise<Host> {
     sharesUid: tier === 'landlock' && process.getuid?.() !== 0,
     async repair() {
       for (const pid of processesWith(`${mark}-left`)) process.kill(pid, 'SIGKILL');
+      for (const name of readdirSync(folder).filter((name) => !own.has(name))) {
+        rmSync(join(folder, name), { recursive: true, force: true });
+      }
       victim.process.kill('SIGKILL');
       victim = await startVictim(secret, folder);
       writeFileSync(canary, secret);

@@ -10,7 +10,7 @@ export const remains: readonly Attack[] = [
     tries: 'leaves a daemon: forked twice, in a session of its own',
     command: ({ mark }) =>
       perl(
-        'use POSIX; fork and exit; setsid; fork and exit; chdir "/"; close $_ for *STDIN, *STDOUT, *STDERR; sleep 30',
+        'use POSIX; pipe R, W; if (fork) { close W; <R>; exit } close R; setsid; fork and exit; chdir "/"; close $_ for *STDIN, *STDOUT, *STDERR, *W; sleep 30',
         `${mark}-left`,
       ),
   },
