@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { openSandbox } from '../../lib/sandbox/open-sandbox.ts';
 import type { Limits, Outcome } from '../../lib/sandbox/sandbox.ts';
 import { processesWith, type Run, runIn, uniqueSeconds } from './sandbox-run.ts';
@@ -69,15 +71,15 @@ export async function soak(tier: Tier, executions: number): Promise<Soaked> {
   const runTo = (until: number) =>
     Promise.all(Array.from({ length: concurrency }, () => worker(until)));
   await runTo(executions / 10);
-  const warm = { rss: megabytes('self'), launchers: launchersMegabytes(), open: inventory() };
+  const warm = { rss: settledMegabytes(), launchers: launchersMegabytes(), open: inventory() };
   const started = performance.now();
   const quarters: number[] = [];
   for (const quarter of [1, 2, 3, 4]) {
     await runTo((executions * quarter) / 4);
-    quarters.push(megabytes('self'));
+    quarters.push(settledMegabytes());
   }
   const perSecond = (executions * 0.9 * 1000) / (performance.now() - started);
-  const end = { rss: megabytes('self'), launchers: launchersMegabytes(), open: inventory() };
+  const end = { rss: settledMegabytes(), launchers: launchersMegabytes(), open: inventory() };
   await sandbox.close();
   const leaks = [
     ...wrong,
@@ -127,6 +129,13 @@ function cgroupsOf(pid: number): number {
 }
 
 const launchersMegabytes = () => launchers().reduce((sum, pid) => sum + megabytes(pid), 0);
+
+/** Without what the next collection frees: output that nobody holds is no leak. */
+function settledMegabytes(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return megabytes('self');
+}
 
 function megabytes(pid: number | 'self'): number {
   return Number(tryRead(`/proc/${pid}/status`).match(/VmRSS:\s+(\d+)/)?.[1] ?? 0) / 1024;

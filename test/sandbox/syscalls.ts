@@ -110,9 +110,6 @@ const syscallNumbers = {
 
 export type SyscallName = keyof typeof syscallNumbers;
 
-/** `removexattrat`, of Linux 6.13: the newest call that somebody has looked at for this list. */
-export const newestReviewedSyscall = 466;
-
 /** The number of a call, null when the architecture never had it. */
 export function syscallNumber(name: SyscallName, architecture: Architecture): number | null {
   return syscallNumbers[name][architecture === 'x64' ? 0 : 1];
