@@ -2,13 +2,14 @@
  * Ten thousand executions in a row with every kind of ending, then: what is left? Prints what it
  * found and ends with exit code 1 when anything was. `npm run bench:sandbox:soak [executions]`
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ISOLATING_TIERS } from '../lib/sandbox/open-sandbox.ts';
 import { soak } from '../test/sandbox/soak.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'errand-soak-')); // to tell ours from those of others
+chmodSync(folder, 0o711); // commands with a uid of their own go through it
 process.env.TMPDIR = folder;
 const executions = Number(process.argv[2] ?? 10_000);
 for (const tier of ISOLATING_TIERS) {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,6 +12,7 @@ describe('hundreds of commands with mixed endings', () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'errand-test-')); // to tell ours from those of other tests
+    chmodSync(folder, 0o711); // commands with a uid of their own go through it
     process.env.TMPDIR = folder;
   });
   afterAll(() => {
