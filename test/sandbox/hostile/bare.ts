@@ -34,7 +34,7 @@ export function makeBareRunner(): Sandbox {
           child.kill('SIGTERM');
           setTimeout(() => child.kill('SIGKILL'), 500).unref();
         },
-        limits.wallMs > 60_000 ? limits.wallMs : Math.min(limits.wallMs, 3_000),
+        limits.wallMs > 60_000 ? limits.wallMs : Math.min(limits.wallMs, 8_000),
       );
       signal.addEventListener('abort', () => child.kill('SIGKILL'));
       const captured = (chunks: Buffer[]) => {
