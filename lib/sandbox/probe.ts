@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { missingCapabilities } from './remedies.ts';
 import { type Limits, type Outcome, type Sandbox, SandboxError } from './sandbox.ts';
 
 /** Enough for a shell and its tools; a probe that needs more has gone wrong. */
@@ -47,11 +48,22 @@ socket.create_connection(("127.0.0.1", int(os.environ["PORT"])))'
  * @throws SandboxError naming the first thing that does not hold, with the remedy if we know it.
  */
 export async function probeIsolation(sandbox: Sandbox): Promise<void> {
+  expectCapabilities();
   await expectRuns(sandbox);
   await expectFilesHidden(sandbox);
   await expectNetworkClosed(sandbox);
   await expectEnvironmentHidden(sandbox);
   await expectMemoryLimited(sandbox);
+}
+
+/**
+ * Commands of root run as other users. A root who may not signal those looks well until a command
+ * runs for too long, and one who may not enter their folders until a command leaves a file.
+ */
+function expectCapabilities(): void {
+  const missing = missingCapabilities();
+  if (missing.length === 0) return;
+  throw new SandboxError(`root has no right to ${missing.join(', ')} here`);
 }
 
 async function expectRuns(sandbox: Sandbox): Promise<void> {

@@ -76,7 +76,8 @@ function landlockRemedy({ kernel }: Host): string {
   return `Linux ${kernel} is new enough: Landlock must be in its list of security modules (boot with \`lsm=landlock,...\`), and no seccomp filter may refuse it (Docker: \`${PROFILE}\`).`;
 }
 
-function missingCapabilities(host: Host): string[] {
+/** What root needs and does not have; nothing for any other user, who needs none. */
+export function missingCapabilities(host: Host = thisHost): string[] {
   const effective = field(host, 'CapEff');
   if (host.uid !== 0 || effective === undefined) return [];
   const set = BigInt(`0x${effective}`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Host, remedyFor } from '../../lib/sandbox/remedies.ts';
+import { type Host, missingCapabilities, remedyFor } from '../../lib/sandbox/remedies.ts';
 
 const noNamespace =
   'The sandbox launcher could not start: launcher: create user namespace: Operation not permitted';
@@ -80,5 +80,13 @@ describe('remedyFor', () => {
 
   it('knows a platform without a launcher', () => {
     expect(remedyFor('spawn /nowhere ENOENT', host())).toContain('Linux, x64 and arm64');
+  });
+});
+
+describe('missingCapabilities', () => {
+  it('finds none with a root that has what Docker gives it, or with another user', () => {
+    const status = { 'self/status': dockersRoot };
+    expect(missingCapabilities(host(status, { uid: 0 }))).toEqual([]);
+    expect(missingCapabilities(host({ 'self/status': 'CapEff:\t0000000000000000\n' }))).toEqual([]);
   });
 });
