@@ -248,7 +248,10 @@ struct tree_memory tree_memory(const struct sandbox *sandbox, uint64_t limit, bo
     }
     sum.bytes += resident;
   }
-  uint64_t objects_bytes = address_space > limit ? shared_memory(sandbox->proc_fd, sum.processes) : 0;
+  /* Once there was a shared object it is looked for every time: a tree can hold many of which it
+   * has hardly anything mapped, and its address space stays small. */
+  bool look = address_space > limit || shared > 0 || object_count > 0;
+  uint64_t objects_bytes = look ? shared_memory(sandbox->proc_fd, sum.processes) : 0;
   if (objects_bytes > shared) sum.bytes += objects_bytes - shared;
   sum.certain += anonymous;
   return sum;

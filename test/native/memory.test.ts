@@ -36,6 +36,18 @@ const holes = {
     '    m[at:at + (1 << 20)] = b"x" * (1 << 20); m.madvise(mmap.MADV_DONTNEED)',
     'print("held", flush=True); time.sleep(1)',
   ),
+  'shared memory of which a page stays mapped': python(
+    'import ctypes, time',
+    'libc = ctypes.CDLL(None)',
+    'libc.mmap.restype = ctypes.c_void_p',
+    'libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]',
+    'libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]',
+    'for i in range(60):', // PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS
+    '  start = libc.mmap(None, 16 << 20, 3, 0x21, -1, 0)',
+    '  ctypes.memset(start, 1, 16 << 20); time.sleep(0.03)',
+    '  libc.munmap(start + 4096, (16 << 20) - 4096)',
+    'print("held", flush=True); time.sleep(1)',
+  ),
   'page tables': python(
     'import ctypes, time',
     'libc = ctypes.CDLL(None)',

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { describe, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
 import { ISOLATING_TIERS, openSandbox, tryTier } from '../../lib/sandbox/open-sandbox.ts';
 import { probeIsolation } from '../../lib/sandbox/probe.ts';
 import { remedyFor } from '../../lib/sandbox/remedies.ts';
@@ -26,7 +27,11 @@ describe('openSandbox', () => {
   });
 
   it('leaves nothing behind once it is closed', async () => {
-    const folders = () => readdirSync(tmpdir()).filter((name) => /^errand-(probe)-/.test(name));
+    // A folder of our own: others make sandboxes in the usual one at the same time.
+    const own = mkdtempSync(join(tmpdir(), 'errand-test-'));
+    chmodSync(own, 0o755);
+    vi.stubEnv('TMPDIR', own);
+    const folders = () => readdirSync(own);
     const descriptors = () => readdirSync('/proc/self/fd').length;
     const before = { folders: folders(), descriptors: descriptors(), launchers: launchers() };
     const sandbox = await openSandbox('auto');
@@ -36,6 +41,8 @@ describe('openSandbox', () => {
       descriptors: descriptors(),
       launchers: launchers(),
     }).toEqual(before);
+    vi.unstubAllEnvs();
+    rmdirSync(own);
   });
 });
 
