@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
@@ -137,12 +137,13 @@ describe('npm start', () => {
   });
 
   it('says how to take another port when its own is taken', async () => {
-    const other = createServer().listen(port, '127.0.0.1');
+    const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
-    const start = checkout.start(port);
+    const { port: taken } = other.address() as AddressInfo;
+    const start = checkout.start(taken);
     expect(await start.ended).toBe(1);
-    expect(start.output()).toContain(`Port ${port} is taken by another program.`);
-    expect(start.output()).toContain(`PORT=${port + 1} npm start`);
+    expect(start.output()).toContain(`Port ${taken} is taken by another program.`);
+    expect(start.output()).toContain(`PORT=${taken + 1} npm start`);
     other.close();
   });
 });
