@@ -15,7 +15,7 @@ import { openSandbox } from '../lib/sandbox/open-sandbox.ts';
 import type { Outcome, Sandbox } from '../lib/sandbox/sandbox.ts';
 import { makeCreateTask } from '../lib/tasks/create-task.ts';
 import { makeExecuteTask } from '../lib/tasks/execute-task.ts';
-import { FIXED_LIMITS } from '../lib/tasks/limits.ts';
+import { sandboxLimits } from '../lib/tasks/limits.ts';
 import { settlementOf } from '../lib/tasks/settlement.ts';
 import type { TaskId } from '../lib/tasks/task.ts';
 import { aTask, TENANT } from '../test/support/a-task.ts';
@@ -24,12 +24,12 @@ import { inParallel, percentile } from './statistics.ts';
 
 const { values } = parseArgs({
   options: {
-    tasks: { type: 'string', default: '600' },
-    rounds: { type: 'string', default: '5' },
+    tasks: { type: 'string', default: '3000' },
   },
 });
-const TASKS = Number(values.tasks);
-const ROUNDS = Number(values.rounds);
+/** Tasks of a turn. */
+const TURN = 50;
+const TURNS = Math.ceil(Number(values.tasks) / TURN);
 const CONCURRENCY = 4;
 
 process.env.AWS_ACCESS_KEY_ID ||= 'local';
@@ -81,9 +81,10 @@ function without(box: Sandbox): () => Promise<void> {
     const task = aTask({ command: 'echo hello' });
     await sql`
       insert into errand.tasks
-             (id, tenant, command, stdin, env, timeout_seconds, memory_mb, labels)
+             (id, tenant, command, stdin, env, timeout_seconds, memory_mb, limits, labels)
       values (${id}, ${TENANT}, 'echo hello', ${task.stdin}, ${sql.json({})},
-              ${task.timeoutSeconds}, ${task.memoryMb}, ${sql.json({})})
+              ${task.timeoutSeconds}, ${task.memoryMb}, ${sql.json(task.limits)},
+              ${sql.json({})})
       returning *`;
     await queue.publish([{ taskId: id, delaySeconds: 0 }]);
     await sql`
@@ -97,12 +98,7 @@ function without(box: Sandbox): () => Promise<void> {
         select id, attempt, ${box.tier} from claimed
       )
       select id, attempt, command, argv, stdin, env, timeout_seconds, memory_mb from claimed`;
-    const limits = {
-      ...FIXED_LIMITS,
-      wallMs: task.timeoutSeconds * 1000,
-      cpuMs: task.timeoutSeconds * 1000,
-      memoryBytes: task.memoryMb * 1024 ** 2,
-    };
+    const limits = sandboxLimits(task);
     const command = { program: task.program, stdin: task.stdin, env: {} };
     const outcome = await box.run(command, limits, () => {}, never);
     const end = settlementOf(outcome);
@@ -125,38 +121,43 @@ function without(box: Sandbox): () => Promise<void> {
   };
 }
 
-async function perSecond(work: () => Promise<void>, times: number): Promise<number> {
+async function secondsFor(work: () => Promise<void>, times: number): Promise<number> {
   const startedAt = performance.now();
   await inParallel(times, CONCURRENCY, work);
-  return (times / (performance.now() - startedAt)) * 1000;
+  return (performance.now() - startedAt) / 1000;
 }
 
+/** In short turns, so that what else the machine does falls on both alike. */
 async function compare(name: string, box: Sandbox): Promise<void> {
-  const [full, bare] = [asItIs(box), without(box)];
-  for (const work of [full, bare]) await perSecond(work, 50); // warm-up
-  const rates: { full: number; bare: number }[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const first = await perSecond(round % 2 ? full : bare, TASKS);
-    const second = await perSecond(round % 2 ? bare : full, TASKS);
-    rates.push(round % 2 ? { full: first, bare: second } : { full: second, bare: first });
+  const variants = [asItIs(box), without(box)] as const;
+  for (const work of variants) await secondsFor(work, TURN); // warm-up
+  const turns: [number, number][] = [];
+  for (let turn = 0; turn < TURNS; turn++) {
+    const first = turn % 2;
+    const seconds: [number, number] = [0, 0];
+    for (const which of [first, 1 - first] as (0 | 1)[]) {
+      seconds[which] = await secondsFor(variants[which], TURN);
+    }
+    turns.push(seconds);
   }
-  const median = (key: 'full' | 'bare') =>
+  const rate = (which: 0 | 1) =>
+    TURN /
     percentile(
-      rates.map((rate) => rate[key]),
+      turns.map((seconds) => seconds[which]),
       50,
     );
   const cost = percentile(
-    rates.map(({ full, bare }) => 1 - full / bare),
+    turns.map(([full, bare]) => 1 - bare / full),
     50,
   );
   console.log(
-    `${name.padEnd(28)} with ${median('full').toFixed(0).padStart(4)}/s   ` +
-      `without ${median('bare').toFixed(0).padStart(4)}/s   cost ${(cost * 100).toFixed(1)} %`,
+    `${name.padEnd(28)} with ${rate(0).toFixed(0).padStart(4)}/s   ` +
+      `without ${rate(1).toFixed(0).padStart(4)}/s   cost ${(cost * 100).toFixed(1)} %`,
   );
 }
 
 try {
-  console.log(`${ROUNDS} rounds of ${TASKS} tasks, ${CONCURRENCY} at once, medians`);
+  console.log(`${TURNS} turns of ${TURN} tasks each, ${CONCURRENCY} at once; medians`);
   await compare(`echo hello (${sandbox.tier})`, sandbox);
   await compare('no command at all', noCommand);
 } finally {
