@@ -7,7 +7,7 @@
  */
 import { parseArgs } from 'node:util';
 import { openSandbox } from '../lib/sandbox/open-sandbox.ts';
-import { FIXED_LIMITS } from '../lib/tasks/limits.ts';
+import { sandboxLimits, usualLimits } from '../lib/tasks/limits.ts';
 import { anyPort, checkOut } from '../test/e2e/local-stack.ts';
 import { inParallel, percentile } from './statistics.ts';
 
@@ -90,7 +90,7 @@ async function sandboxOnly(runs: number): Promise<number> {
     stdin: Buffer.alloc(0),
     env: {},
   } as const;
-  const limits = { ...FIXED_LIMITS, wallMs: 60_000, cpuMs: 60_000, memoryBytes: 256 * 1024 ** 2 };
+  const limits = sandboxLimits({ timeoutSeconds: 60, memoryMb: 256, limits: usualLimits(60) });
   const never = new AbortController().signal;
   const startedAt = performance.now();
   await inParallel(runs, SANDBOXES, () => sandbox.run(command, limits, () => {}, never));

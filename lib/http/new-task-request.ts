@@ -4,6 +4,7 @@ import {
   DEFAULT_MEMORY_MB,
   DEFAULT_RETRY_DELAY_SECONDS,
   DEFAULT_TIMEOUT_SECONDS,
+  LIMIT_RANGES,
   MAX_ARGV_ITEMS,
   MAX_COMMAND_BYTES,
   MAX_ENV_BYTES,
@@ -16,6 +17,7 @@ import {
   MAX_STDIN_BYTES,
   MAX_TIMEOUT_SECONDS,
   MIN_MEMORY_MB,
+  usualLimits,
 } from '../tasks/limits.ts';
 import type { NewTask } from '../tasks/task.ts';
 
@@ -81,10 +83,29 @@ const labels = z
     `must not have more than ${MAX_LABELS} entries`,
   );
 
-const wholeNumber = (min: number, max: number) => {
+function wholeNumber(min: number, max: number) {
   const error = `must be a whole number from ${min} to ${max}`;
   return z.int({ error }).min(min, error).max(max, error);
-};
+}
+
+/** Only what a task says; the rest is usual. */
+const limits = z.strictObject(
+  {
+    cpuSeconds: limit('cpuSeconds'),
+    processes: limit('processes'),
+    fileMb: limit('fileMb'),
+    diskMb: limit('diskMb'),
+    openFiles: limit('openFiles'),
+    stdoutBytes: limit('stdoutBytes'),
+    stderrBytes: limit('stderrBytes'),
+  },
+  { error: 'must be an object of whole numbers' },
+);
+
+function limit(name: keyof typeof LIMIT_RANGES) {
+  const { min, max } = LIMIT_RANGES[name];
+  return wholeNumber(min, max).optional();
+}
 
 /** An instant with its offset. One that has passed means now. */
 const runAt = z.iso
@@ -105,6 +126,7 @@ export const NewTaskRequest = z
       env: env.default({}),
       timeoutSeconds: wholeNumber(1, MAX_TIMEOUT_SECONDS).default(DEFAULT_TIMEOUT_SECONDS),
       memoryMb: wholeNumber(MIN_MEMORY_MB, MAX_MEMORY_MB).default(DEFAULT_MEMORY_MB),
+      limits: limits.default({}),
       labels: labels.default({}),
       maxAttempts: wholeNumber(1, MAX_MAX_ATTEMPTS).default(1),
       retryDelaySeconds: wholeNumber(0, MAX_RETRY_DELAY_SECONDS).default(
@@ -142,6 +164,7 @@ export const NewTaskRequest = z
       ...rest,
       program,
       stdin: Buffer.from(request.stdin),
+      limits: { ...usualLimits(request.timeoutSeconds), ...withoutUndefined(request.limits) },
       // The past is no time to wait for, and Postgres does not know all of it (the year 0).
       runAt: request.runAt && request.runAt.getTime() > Date.now() ? request.runAt : undefined,
       delaySeconds: request.delaySeconds ?? 0,
@@ -155,4 +178,9 @@ function programOf(request: { command?: string | undefined; argv?: string[] | un
   }
   if (argv !== undefined && command === undefined) return { kind: 'argv', argv } satisfies Program;
   return undefined;
+}
+
+function withoutUndefined<T extends object>(fields: T): { [K in keyof T]: NonNullable<T[K]> } {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as { [K in keyof T]: NonNullable<T[K]> };
 }

@@ -18,6 +18,7 @@ export function viewSummary(task: TaskSummary) {
     failure: task.failure,
     timeoutSeconds: task.timeoutSeconds,
     memoryMb: task.memoryMb,
+    limits: task.limits,
     labels: task.labels,
     createdAt: task.createdAt,
     runAt: task.runAt,

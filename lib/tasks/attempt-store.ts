@@ -1,5 +1,6 @@
 import type { Sql } from '../db/connection.ts';
 import type { Command, SandboxTier } from '../sandbox/sandbox.ts';
+import type { TaskLimits } from './limits.ts';
 import { type OwedMessage, relayAt } from './outbox.ts';
 import type { AttemptResult, AttemptStatus, Failure, Outputs, TaskId } from './task.ts';
 import { programOf, type TaskRow } from './task-rows.ts';
@@ -18,9 +19,10 @@ export interface Claim {
   readonly command: Command;
   readonly timeoutSeconds: number;
   readonly memoryMb: number;
+  readonly limits: TaskLimits;
 }
 
-type ClaimRow = Pick<TaskRow, 'command' | 'argv' | 'timeoutSeconds' | 'memoryMb'> &
+type ClaimRow = Pick<TaskRow, 'command' | 'argv' | 'timeoutSeconds' | 'memoryMb' | 'limits'> &
   Pick<Claim, 'taskId' | 'attempt'> & { stdin: Buffer; env: Record<string, string> };
 
 /**
@@ -45,12 +47,12 @@ export async function claimTask(
       select id, attempt, ${sandboxTier} from claimed
     )
     select id as "taskId", attempt, command, argv, stdin, env,
-           timeout_seconds as "timeoutSeconds", memory_mb as "memoryMb"
+           timeout_seconds as "timeoutSeconds", memory_mb as "memoryMb", limits
       from claimed`;
   if (!row) return undefined;
-  const { stdin, env, taskId: id, attempt, timeoutSeconds, memoryMb } = row;
+  const { stdin, env, taskId: id, attempt, timeoutSeconds, memoryMb, limits } = row;
   const command = { program: programOf(row), stdin, env };
-  return { taskId: id, attempt, command, timeoutSeconds, memoryMb };
+  return { taskId: id, attempt, command, timeoutSeconds, memoryMb, limits };
 }
 
 /**

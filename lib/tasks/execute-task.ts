@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from '../db/connection.ts';
 import { isDatabaseUnavailable } from '../db/unavailable.ts';
-import { type Limits, type Outcome, type Sandbox, SandboxError } from '../sandbox/sandbox.ts';
+import { type Outcome, type Sandbox, SandboxError } from '../sandbox/sandbox.ts';
 import {
   blameSandbox,
   type Claim,
@@ -11,7 +11,7 @@ import {
 } from './attempt-store.ts';
 import { TaskNotFound } from './errors.ts';
 import { type KeptLease, makeLeaseKeeper } from './lease-keeper.ts';
-import { FIXED_LIMITS } from './limits.ts';
+import { sandboxLimits } from './limits.ts';
 import { type PublishDeps, publishOwed } from './publish-owed.ts';
 import { settlementOf } from './settlement.ts';
 import type { TaskId } from './task.ts';
@@ -67,7 +67,7 @@ export function makeExecuteTask(deps: ExecuteTaskDeps): ExecuteTask {
  */
 async function runSandboxed({ sql, sandbox }: ExecuteTaskDeps, claim: Claim, ended: AbortSignal) {
   try {
-    return await sandbox.run(claim.command, limitsOf(claim), () => {}, ended);
+    return await sandbox.run(claim.command, sandboxLimits(claim), () => {}, ended);
   } catch (error) {
     if (error instanceof SandboxError) await blameSandbox(sql, claim, error.message);
     throw error;
@@ -137,13 +137,4 @@ async function settle({ sql }: ExecuteTaskDeps, { claim, outcome, lease, signal 
       await delay(SETTLE_RETRY_MS);
     }
   }
-}
-
-function limitsOf({ timeoutSeconds, memoryMb }: Claim): Limits {
-  return {
-    ...FIXED_LIMITS,
-    wallMs: timeoutSeconds * 1000,
-    cpuMs: timeoutSeconds * 1000,
-    memoryBytes: memoryMb * 1024 ** 2,
-  };
 }

@@ -1,4 +1,6 @@
-/** What a user may ask for, and what holds when a task does not say. Enforcers: lib/sandbox. */
+import type { Limits } from '../sandbox/sandbox.ts';
+
+// What a user may ask for, and what holds when a task does not say. docs/security.md names enforcers.
 
 /** A command is one argument of `sh -c`, and Linux takes 128 KiB for one (MAX_ARG_STRLEN). */
 export const MAX_COMMAND_BYTES = 64 * 1024;
@@ -22,12 +24,53 @@ export const MAX_RETRY_DELAY_SECONDS = 3600;
 /** A year. The relay holds what the queue cannot delay so long. */
 export const MAX_START_DELAY_SECONDS = 365 * 86_400;
 
-/** The same for every task: what a user has no need to choose. */
-export const FIXED_LIMITS = {
-  processes: 64,
-  fileBytes: 64 * 1024 * 1024,
-  diskBytes: 128 * 1024 * 1024,
-  openFiles: 256,
-  stdoutBytes: 1024 * 1024,
-  stderrBytes: 1024 * 1024,
+const MiB = 1024 * 1024;
+
+/** What a command may use besides wall time and memory: the smallest, the largest and the usual. */
+export const LIMIT_RANGES = {
+  /** Of one process. Usually four times `timeoutSeconds`: a command may use several processors. */
+  cpuSeconds: { min: 1, max: 4 * MAX_TIMEOUT_SECONDS, usual: undefined },
+  processes: { min: 1, max: 256, usual: 64 },
+  /** One file. */
+  fileMb: { min: 1, max: 1024, usual: 64 },
+  /** All that it writes, together. */
+  diskMb: { min: 1, max: 1024, usual: 128 },
+  /** Of one process. */
+  openFiles: { min: 16, max: 1024, usual: 256 },
+  /** Kept; what comes beyond is counted and dropped. More would not fit into Lambda's answer. */
+  stdoutBytes: { min: 0, max: MiB, usual: MiB },
+  stderrBytes: { min: 0, max: MiB, usual: MiB },
 } as const;
+
+export type TaskLimits = Readonly<Record<keyof typeof LIMIT_RANGES, number>>;
+
+/** The limits that hold for what a user does not say. */
+export function usualLimits(timeoutSeconds: number): TaskLimits {
+  const { processes, fileMb, diskMb, openFiles, stdoutBytes, stderrBytes } = LIMIT_RANGES;
+  return {
+    cpuSeconds: 4 * timeoutSeconds,
+    processes: processes.usual,
+    fileMb: fileMb.usual,
+    diskMb: diskMb.usual,
+    openFiles: openFiles.usual,
+    stdoutBytes: stdoutBytes.usual,
+    stderrBytes: stderrBytes.usual,
+  };
+}
+
+/** A task's limits in the units of the sandbox. */
+export function sandboxLimits(task: {
+  readonly timeoutSeconds: number;
+  readonly memoryMb: number;
+  readonly limits: TaskLimits;
+}): Limits {
+  const { cpuSeconds, fileMb, diskMb, ...same } = task.limits;
+  return {
+    ...same,
+    wallMs: task.timeoutSeconds * 1000,
+    cpuMs: cpuSeconds * 1000,
+    memoryBytes: task.memoryMb * MiB,
+    fileBytes: fileMb * MiB,
+    diskBytes: diskMb * MiB,
+  };
+}

@@ -23,6 +23,12 @@ function rounded(measured: number | null): number | null {
   return measured === null ? null : Math.round(measured);
 }
 
+/** Signals that the kernel sends for a limit of ours. */
+const SIGNAL_MESSAGES: Partial<Record<NodeJS.Signals, string>> = {
+  SIGXCPU: 'The command used more CPU time than its limit (SIGXCPU).',
+  SIGXFSZ: 'The command wrote more into a file than its limit (SIGXFSZ).',
+};
+
 function failureOf(ending: Ending): Failure | null {
   switch (ending.kind) {
     case 'exited':
@@ -30,7 +36,10 @@ function failureOf(ending: Ending): Failure | null {
         ? null
         : { code: 'nonzero_exit', message: `The command exited with code ${ending.exitCode}.` };
     case 'signalled':
-      return { code: 'signalled', message: `The command was ended by ${ending.signal}.` };
+      return {
+        code: 'signalled',
+        message: SIGNAL_MESSAGES[ending.signal] ?? `The command was ended by ${ending.signal}.`,
+      };
     case 'timedOut':
       return {
         code: 'timed_out',

@@ -1,5 +1,6 @@
 import type { Sql } from '../db/connection.ts';
 import type { Program, SandboxTier } from '../sandbox/sandbox.ts';
+import type { TaskLimits } from './limits.ts';
 import type {
   Attempt,
   AttemptResult,
@@ -21,6 +22,7 @@ export interface TaskRow {
   argv: string[] | null;
   timeoutSeconds: number;
   memoryMb: number;
+  limits: TaskLimits;
   labels: Record<string, string>;
   attempt: number;
   maxAttempts: number;
@@ -58,7 +60,7 @@ export interface OutputRow extends TaskRow {
 export function summaryColumns(sql: Sql) {
   return sql`
     t.id, t.status, t.command, t.argv, t.timeout_seconds as "timeoutSeconds",
-    t.memory_mb as "memoryMb", t.labels, t.attempt, t.max_attempts as "maxAttempts", t.failure_code as "failureCode",
+    t.memory_mb as "memoryMb", t.limits, t.labels, t.attempt, t.max_attempts as "maxAttempts", t.failure_code as "failureCode",
     t.failure_message as "failureMessage", t.created_at as "createdAt",
     t.run_at as "runAt", t.started_at as "startedAt", t.finished_at as "finishedAt",
     t.cancel_requested_at as "cancelRequestedAt",
@@ -75,7 +77,7 @@ export function programOf({ command, argv }: Pick<TaskRow, 'command' | 'argv'>):
 }
 
 export function toSummary(row: TaskRow): TaskSummary {
-  const { id, status, attempt, maxAttempts, timeoutSeconds, memoryMb, labels } = row;
+  const { id, status, attempt, maxAttempts, timeoutSeconds, memoryMb, limits, labels } = row;
   const { createdAt, runAt, startedAt, finishedAt, cancelRequestedAt } = row;
   return {
     id,
@@ -85,6 +87,7 @@ export function toSummary(row: TaskRow): TaskSummary {
     maxAttempts,
     timeoutSeconds,
     memoryMb,
+    limits,
     labels,
     failure: failureOf(row.failureCode, row.failureMessage),
     createdAt,

@@ -13,19 +13,20 @@ export async function insertTask(
   tenant: Tenant,
   task: NewTask,
 ): Promise<{ task: TaskSummary; owed: OwedMessage }> {
-  const { program, stdin, env, timeoutSeconds, memoryMb, labels } = task;
+  const { program, stdin, env, timeoutSeconds, memoryMb, limits, labels } = task;
   const [row] = await sql<[TaskRow & { outboxId: number; delaySeconds: number }]>`
     with due as (
       select coalesce(${task.runAt ?? null}::timestamptz,
                       now() + make_interval(secs => ${task.delaySeconds})) as at
     ), t as (
       insert into errand.tasks
-             (id, tenant, command, argv, stdin, env, timeout_seconds, memory_mb, labels,
+             (id, tenant, command, argv, stdin, env, timeout_seconds, memory_mb, limits, labels,
               max_attempts, attempts_left, retry_delay_seconds, on_worker_lost, run_at, nudge_at)
       select ${id}, ${tenant},
              ${program.kind === 'shell' ? program.command : null},
              ${program.kind === 'argv' ? [...program.argv] : null}::text[],
-             ${stdin}, ${sql.json(env)}, ${timeoutSeconds}, ${memoryMb}, ${sql.json(labels)},
+             ${stdin}, ${sql.json(env)}, ${timeoutSeconds}, ${memoryMb}, ${sql.json(limits)},
+             ${sql.json(labels)},
              ${task.maxAttempts}, ${task.maxAttempts}, ${task.retryDelaySeconds},
              ${task.onWorkerLost}, at, at + make_interval(secs => ${NUDGE_SECONDS})
         from due

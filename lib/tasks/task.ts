@@ -1,4 +1,5 @@
 import type { Program, SandboxTier } from '../sandbox/sandbox.ts';
+import type { TaskLimits } from './limits.ts';
 
 export type TaskId = string & { readonly __brand: 'TaskId' };
 
@@ -33,6 +34,7 @@ export interface NewTask {
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutSeconds: number;
   readonly memoryMb: number;
+  readonly limits: TaskLimits;
   readonly labels: Readonly<Record<string, string>>;
   /** How often a command that fails is run. */
   readonly maxAttempts: number;
@@ -57,6 +59,7 @@ export interface TaskSummary {
   readonly maxAttempts: number;
   readonly timeoutSeconds: number;
   readonly memoryMb: number;
+  readonly limits: TaskLimits;
   readonly labels: Readonly<Record<string, string>>;
   readonly failure: Failure | null;
   readonly createdAt: Date;

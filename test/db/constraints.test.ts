@@ -12,7 +12,7 @@ type Violation = (sql: Sql, task: TaskId) => Promise<unknown>;
 /** Each statement breaks the one constraint that it is filed under, on a queued task. */
 const onQueuedTask: Record<string, Violation> = {
   tasks_pkey: (sql, task) => sql`
-    insert into errand.tasks (id, command, timeout_seconds, memory_mb) values (${task}, 'x', 1, 1)`,
+    insert into errand.tasks (id, command, timeout_seconds, memory_mb, limits) values (${task}, 'x', 1, 1, '{}')`,
   tasks_status_known: (sql, task) =>
     sql`update errand.tasks set status = 'lost' where id = ${task}`,
   tasks_on_worker_lost_known: (sql, task) =>

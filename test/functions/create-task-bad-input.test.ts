@@ -170,6 +170,24 @@ describe('POST /api/tasks refuses, and leaves nothing of,', () => {
       'must be a whole number from 16 to 2048',
     ],
     [
+      'more processes than there may be',
+      { command: 'ls', limits: { processes: 257 } },
+      'limits.processes',
+      'must be a whole number from 1 to 256',
+    ],
+    [
+      'a limit that does not exist',
+      { command: 'ls', limits: { networks: 1 } },
+      'limits.networks',
+      'is not a known field',
+    ],
+    [
+      'limits that are no object',
+      { command: 'ls', limits: 5 },
+      'limits',
+      'must be an object of whole numbers',
+    ],
+    [
       '11 attempts',
       { command: 'ls', maxAttempts: 11 },
       'maxAttempts',

@@ -32,6 +32,15 @@ describe('POST /api/tasks', () => {
       failure: null,
       timeoutSeconds: 60,
       memoryMb: 256,
+      limits: {
+        cpuSeconds: 240,
+        processes: 64,
+        fileMb: 64,
+        diskMb: 128,
+        openFiles: 256,
+        stdoutBytes: 1_048_576,
+        stderrBytes: 1_048_576,
+      },
       labels: {},
       createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       runAt: body.createdAt,
@@ -43,6 +52,23 @@ describe('POST /api/tasks', () => {
       attempts: [],
     });
     expect(await broker.drain()).toEqual([{ taskId: body.id }]);
+  });
+
+  it('keeps the limits that a task names, and the usual ones for the rest', async () => {
+    const { body } = await post({
+      command: 'true',
+      timeoutSeconds: 5,
+      limits: { processes: 3, stdoutBytes: 0 },
+    });
+    expect(body.limits).toEqual({
+      cpuSeconds: 20,
+      processes: 3,
+      fileMb: 64,
+      diskMb: 128,
+      openFiles: 256,
+      stdoutBytes: 0,
+      stderrBytes: 1_048_576,
+    });
   });
 
   it('takes an argument vector instead of a shell command', async () => {

@@ -31,8 +31,8 @@ describe('the scheduled functions', () => {
 
   it('delete-ended-tasks deletes what ended more than 30 days ago', async () => {
     await database.sql`
-      insert into errand.tasks (id, command, timeout_seconds, memory_mb, status, finished_at)
-      values (${aTaskId()}, 'true', 1, 16, 'cancelled', now() - interval '31 days')`;
+      insert into errand.tasks (id, command, timeout_seconds, memory_mb, limits, status, finished_at)
+      values (${aTaskId()}, 'true', 1, 16, '{}', 'cancelled', now() - interval '31 days')`;
     await tick('delete-ended-tasks');
     expect(await database.sql`select from errand.tasks`).toHaveLength(0);
   });

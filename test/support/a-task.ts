@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Sql } from '../../lib/db/connection.ts';
+import { usualLimits } from '../../lib/tasks/limits.ts';
 import type { NewTask, TaskId, Tenant } from '../../lib/tasks/task.ts';
 import { insertTask } from '../../lib/tasks/task-store.ts';
 
@@ -18,6 +19,7 @@ export function aTask({ command = 'true', argv, ...fields }: TaskFields = {}): N
     env: {},
     timeoutSeconds: 60,
     memoryMb: 256,
+    limits: usualLimits(60),
     labels: {},
     maxAttempts: 1,
     retryDelaySeconds: 10,

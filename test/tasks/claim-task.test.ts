@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { claimTask } from '../../lib/tasks/attempt-store.ts';
+import { usualLimits } from '../../lib/tasks/limits.ts';
 import type { TaskId } from '../../lib/tasks/task.ts';
 import { aTaskId, expireLease, storeTask } from '../support/a-task.ts';
 import { useDatabase } from '../support/database.ts';
@@ -29,6 +30,7 @@ describe('claimTask', () => {
       },
       timeoutSeconds: 7,
       memoryMb: 64,
+      limits: usualLimits(60),
     });
     const { status, attempts } = await theTask(database.sql, task);
     expect(status).toBe('running');

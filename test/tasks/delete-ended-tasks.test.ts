@@ -33,8 +33,8 @@ describe('deleteEndedTasks', () => {
   it('deletes more than one batch', async () => {
     const { sql } = database;
     await sql`
-      insert into errand.tasks (id, command, timeout_seconds, memory_mb, status, finished_at)
-      select gen_random_uuid(), 'true', 1, 16, 'cancelled', now() - interval '40 days'
+      insert into errand.tasks (id, command, timeout_seconds, memory_mb, limits, status, finished_at)
+      select gen_random_uuid(), 'true', 1, 16, '{}', 'cancelled', now() - interval '40 days'
         from generate_series(1, 1100)`;
     expect(await makeDeleteEndedTasks({ sql, retentionDays: 30 })()).toBe(1100);
   });

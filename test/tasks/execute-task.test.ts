@@ -4,6 +4,7 @@ import { type Sandbox, SandboxError } from '../../lib/sandbox/sandbox.ts';
 import { makeCancelTask } from '../../lib/tasks/cancel-task.ts';
 import { TaskNotFound } from '../../lib/tasks/errors.ts';
 import { type ExecuteTask, makeExecuteTask } from '../../lib/tasks/execute-task.ts';
+import { usualLimits } from '../../lib/tasks/limits.ts';
 import { makeRescueTasks } from '../../lib/tasks/rescue-tasks.ts';
 import type { TaskId } from '../../lib/tasks/task.ts';
 import { aTaskId, expireLease, storeTask, type TaskFields, TENANT } from '../support/a-task.ts';
@@ -56,6 +57,15 @@ describe('executeTask, whatever the command does,', () => {
     expect(output?.stderr).toEqual({ bytes: Buffer.from('oops\n'), totalBytes: 5 });
     expect(attempts).toMatchObject([{ number: 1, status: 'succeeded', sandboxTier: 'none' }]);
     expect(finishedAt).toEqual(attempts[0]?.finishedAt);
+  });
+
+  it('holds a command to the limits of its task', async () => {
+    const limits = { ...usualLimits(60), stdoutBytes: 3, fileMb: 1 };
+    const task = await store({ command: 'echo hello; ulimit -f', limits });
+    await executor()(task, never);
+    const { output } = await find(task);
+    // 1 MiB in blocks of 512 bytes, cut at three bytes: hel
+    expect(output?.stdout).toEqual({ bytes: Buffer.from('hel'), totalBytes: 11 });
   });
 
   it('stores a non-zero exit code and acknowledges the message', async () => {

@@ -13,6 +13,7 @@ create table errand.tasks (
   env jsonb not null default '{}',
   timeout_seconds integer not null,
   memory_mb integer not null,
+  limits jsonb not null,
   labels jsonb not null default '{}',
 
   -- How often a command that fails is run, and how to go on when its worker vanishes.
