@@ -182,7 +182,9 @@ describe.each([...counted, ...watching])('memory, $name', (variant) => {
   });
 
   it('tells it when a grandchild was killed and the shell went on', async () => {
-    const { ending } = await run(sandbox, 'sh -c "tail /dev/zero"; exit 0', { limits });
+    // Not so much that malloc fails before a watch has looked, and for long enough that it does.
+    const holds = `python3 -c 'import time; x = b"x" * (200 << 20); time.sleep(5)'`;
+    const { ending } = await run(sandbox, `${holds}; exit 0`, { limits });
     expect(ending.kind).toBe('outOfMemory');
   });
 });
