@@ -1,6 +1,7 @@
 import postgres from 'postgres';
 import { arrayTypes } from './array-types.ts';
 import { keepDeadline } from './query-deadline.ts';
+import { makeQuietSockets } from './quiet-socket.ts';
 
 /** A pool of connections, or a transaction on one of them. Stores take it as their first argument. */
 export type Sql = postgres.Sql<{ bigint: number }>;
@@ -51,11 +52,12 @@ export function connect(settings: DatabaseSettings): Sql {
 }
 
 function openPool({ url, poolMax, prepare }: DatabaseSettings): Sql {
-  // An option that postgres.js has and its types do not.
+  // Options that postgres.js has and its types do not.
   const untyped = {
     // The default sends up to 100 statements behind a slow one instead of waiting for a connection
     // that is free. None at all (0) breaks transactions of postgres.js 3.4.9.
     max_pipeline: 1,
+    socket: makeQuietSockets(),
   };
   return postgres(url, {
     ...untyped,

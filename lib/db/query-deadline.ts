@@ -14,7 +14,8 @@ interface Query extends Promise<unknown> {
 const LOOKS = 4;
 
 /**
- * Gives a query `deadlineMs` in the pool's line, and as long again at the server. postgres.js has no
+ * Gives a query `deadlineMs` in the pool's line, as long behind another one that its connection was
+ * given before (no statement takes longer), and as long at the server. postgres.js has no
  * time-out for either, and TCP gives up a server that vanished after 15 minutes only. It also loses
  * a query now and then, when the connection is reset in the instant in which the query gets it
  * (https://github.com/porsager/postgres/pull/1215), and that query would stay pending for ever.
@@ -26,21 +27,19 @@ export function keepDeadline(promise: unknown, deadlineMs: number, broken: () =>
   promise.handler = (query) => {
     const { resolve, reject } = query;
     const lookMs = deadlineMs / LOOKS;
-    let waitedMs = 0;
-    let activeMs = 0;
+    const spentMs = { inLine: 0, behindOthers: 0, active: 0 };
     let timer = setTimeout(look, lookMs);
 
     function look() {
-      if (query.active) activeMs += lookMs;
-      else waitedMs += lookMs;
-      // Behind a statement that takes all its time, or lost: these cannot be told apart sooner.
-      if (activeMs > deadlineMs || (query.state && waitedMs > 2 * deadlineMs)) {
-        broken();
-        query.reject(new DatabaseSilent(deadlineMs));
-      } else if (!query.state && waitedMs >= deadlineMs) {
+      const where = query.active ? 'active' : query.state ? 'behindOthers' : 'inLine';
+      spentMs[where] += lookMs;
+      if (spentMs[where] <= deadlineMs) {
+        timer = setTimeout(look, lookMs);
+      } else if (where === 'inLine') {
         query.cancel(); // It leaves the line, as 57014.
       } else {
-        timer = setTimeout(look, lookMs);
+        broken();
+        query.reject(new DatabaseSilent(deadlineMs));
       }
     }
 
@@ -50,7 +49,7 @@ export function keepDeadline(promise: unknown, deadlineMs: number, broken: () =>
     };
     query.reject = (error) => {
       clearTimeout(timer);
-      if (isConnectTimeout(error)) broken();
+      if (isSpoilt(error)) broken();
       reject(error);
     };
     send(query);
@@ -63,11 +62,14 @@ function isQuery(value: unknown): value is Query {
 }
 
 /**
- * Either the server cannot be reached, and a new pool does no harm, or the connection is of no use
- * any more: https://github.com/porsager/postgres/pull/1209 tells how one is spoilt for good.
+ * Codes after which a connection may be spoilt for good (https://github.com/porsager/postgres/pull/1209),
+ * or give a query the rows of another one (see quiet-socket.ts; over TLS it is not our socket that
+ * tells of a reset). Should the server just be out of reach, then a new pool does no harm.
  */
-function isConnectTimeout(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'CONNECT_TIMEOUT';
+const SPOILT = new Set(['CONNECT_TIMEOUT', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
+
+function isSpoilt(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && SPOILT.has(String(error.code));
 }
 
 /** The server was asked and did not answer in time. */
