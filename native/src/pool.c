@@ -181,14 +181,14 @@ static void hear_news(void) {
   }
 }
 
-static void reap(bool *any_left) {
+static void reap(bool closing, bool *any_left) {
   int status;
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
     hear_news(); /* all that it said: not to mistake a short command for a failed preparation */
     for (unsigned i = 0; i < config->max; i++) {
       struct slot *slot = &slots[i];
       if (slot->state == FREE || slot->pid != pid) continue;
-      if (slot->state == PREPARED && ++failures >= 3)
+      if (slot->state == PREPARED && !closing && ++failures >= 3)
         fail_with("sandboxes die while they are prepared", ECHILD);
       bool clean = status == 0;
       slot->state = FREE;
@@ -228,7 +228,7 @@ _Noreturn void run_pool(struct config *the_config) {
     struct signalfd_siginfo info;
     while (read(signals, &info, sizeof info) > 0)
       if (info.ssi_signo != SIGCHLD) closing = true;
-    reap(&any_left);
+    reap(closing, &any_left);
     char byte;
     if (fds[2].revents && read(0, &byte, 1) <= 0) closing = true;
     if (config->conn_fd >= 0) closing |= !any_left;

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { type LauncherOptions, makeLauncherSandbox } from '../../lib/sandbox/launcher.ts';
 import type { Limits, Outcome, OutputChunk, Sandbox } from '../../lib/sandbox/sandbox.ts';
 
@@ -21,12 +22,15 @@ const isRoot = process.getuid?.() === 0;
 /** A user without any privilege or group, whose id nothing else here uses. */
 const nobodyElse = { uid: 61_900, gid: 61_900 };
 
+/** As many as the product keeps (lib/sandbox/open-sandbox.ts). */
+const POOL = 4;
+
 /** Where the launcher lies so that any user can run it, whoever owns the work tree. */
 const openFolder = mkdtempSync(join(tmpdir(), 'errand-native-test-'));
 chmodSync(openFolder, 0o1777); // like the usual folder for such files
 // What we leave behind can then be told from the files of others.
 process.env.TMPDIR = openFolder;
-process.once('exit', () => rmSync(openFolder, { recursive: true, force: true }));
+afterAll(() => rmSync(openFolder, { recursive: true, force: true }));
 
 function openCopy(path: string, name: string): string {
   const copy = join(openFolder, name);
@@ -74,7 +78,7 @@ function variant(
   const how = binary === release ? '' : ', sanitized';
   return {
     name: `${tier} as ${who}${how}`,
-    options: { binary, tier, pool: 2, ...(user && { user }) },
+    options: { binary, tier, pool: POOL, ...(user && { user }) },
     ownUid: isRoot && user === undefined,
   };
 }

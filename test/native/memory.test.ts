@@ -76,7 +76,11 @@ const holes = {
     '  time.sleep(5); os._exit(0)',
     'time.sleep(4); print("held", flush=True)',
   ),
-  'memory of its own, at once': python('x = b"x" * (400 << 20)', 'print("held")'),
+  // The pause is what a watch needs for a look.
+  'memory of its own, at once': python(
+    'import time',
+    'x = b"x" * (400 << 20); time.sleep(0.2); print("held")',
+  ),
 } satisfies Record<string, string[]>;
 
 function availableBytes(): number {
