@@ -100,6 +100,8 @@ async function startServer(options: LauncherOptions): Promise<Server> {
     cwd: '/',
     env: {},
     stdio: ['pipe', 'pipe', 'pipe'],
+    // It ends when its stdin closes, and clears up then: whoever kills our group must not take it along.
+    detached: true,
     ...options.user,
   });
   let complaints = '';
