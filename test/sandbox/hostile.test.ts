@@ -10,8 +10,11 @@ import type { Verdict } from './hostile/judge.ts';
 
 const fixture = join(import.meta.dirname, 'fixtures/attack.ts');
 const isRoot = process.getuid?.() === 0;
-/** Nobody in particular, whose id nothing else here uses. */
-const user = { uid: 65_532, gid: 65_532 };
+/**
+ * Nobody in particular, whose id nothing else here uses. Each worker is another one: the kernel
+ * counts the processes of a user together, and those of a bare fork bomb would be taken for theirs.
+ */
+let lastUser = 65_400;
 const all = Object.entries(corpus);
 const fewestAttacks = 60;
 
@@ -32,8 +35,12 @@ async function attack(
 ): Promise<Attacked> {
   const folder = mkdtempSync(join(tmpdir(), 'errand-test-'));
   chmodSync(folder, 0o755);
-  const credentials = asUser && isRoot ? user : {};
-  if (asUser && isRoot) chownSync(folder, user.uid, user.gid);
+  const credentials: { uid?: number; gid?: number } = {};
+  if (asUser && isRoot) {
+    lastUser += 1;
+    Object.assign(credentials, { uid: lastUser, gid: lastUser });
+    chownSync(folder, lastUser, lastUser);
+  }
   const [program = '', ...args] = [...command, process.execPath, fixture, tier];
   const child = spawn(program, args, {
     ...credentials,
