@@ -19,7 +19,8 @@ common="-std=gnu11 $warnings -fno-strict-aliasing -fstack-protector-strong"
 release="-Os -static -fno-pie -no-pie -fno-asynchronous-unwind-tables -ffunction-sections
   -fdata-sections -ffile-prefix-map=$PWD=. -Wl,--gc-sections -Wl,--build-id=none
   -Wl,-z,noexecstack,-z,relro,-z,now -s"
-sources="src/main.c src/pool.c src/root.c src/confine.c src/tree.c src/cgroup.c src/supervise.c src/probe.c"
+sources="src/main.c src/pool.c src/root.c src/confine.c src/landlock.c src/seccomp.c src/cgroup.c src/tree.c
+  src/memory.c src/scratch.c src/supervise.c src/probe.c"
 
 musl_arm64() {
   [ -f build/arm64/usr/lib/aarch64-linux-musl/libc.a ] && return

@@ -75,6 +75,8 @@ struct child_status {
 };
 
 /* main.c */
+extern const char *const tier_names[], *const memory_names[]; /* by enum tier, enum cgroup_kind */
+int await_signals(void);
 _Noreturn void fail(const char *step);
 _Noreturn void fail_with(const char *step, int error);
 void remove_places(void);
@@ -97,25 +99,41 @@ void map_ids(const char *inner_id, uid_t outer_uid, gid_t outer_gid);
 void enter_sandbox(struct sandbox *sandbox);
 bool resize_disk(struct sandbox *sandbox, uint64_t bytes);
 
-/* confine.c: what every command gets between fork and exec */
+/* landlock.c: which files a command may use */
 int landlock_abi(void);
 int make_ruleset(const struct config *config, const char *work);
+bool enforce_ruleset(int ruleset);
+
+/* seccomp.c: which system calls it may make */
 void build_seccomp(const struct config *config);
+bool install_seccomp(void);
+
+/* confine.c: all that it gets between fork and exec */
 void confine_self(struct sandbox *sandbox, const struct request_head *limits,
                   struct child_status *status);
 bool drop_bounding_set(void);
 
 /* tree.c: the processes of one command */
+extern struct process {
+  pid_t pid, parent;
+  bool ours;
+} processes[]; /* as the last list_tree() found them */
+unsigned list_tree(const struct sandbox *sandbox);
+const char *slurp(int proc_fd, const char *path);
+void signal_tree(const struct sandbox *sandbox, int signal);
+void reap_all(const struct sandbox *sandbox);
+void kill_strays(const pid_t *known, unsigned count);
+void count_uid_tasks(struct sandbox *sandbox, time_t valid_seconds);
+
+/* memory.c: what these processes hold, where no cgroup counts it */
 struct tree_memory {
   uint64_t bytes;
   uint64_t certain; /* of that, what cannot be one thing counted twice */
   unsigned processes;
 };
 struct tree_memory tree_memory(const struct sandbox *sandbox, uint64_t limit, bool proportional);
-void signal_tree(const struct sandbox *sandbox, int signal);
-void reap_all(const struct sandbox *sandbox);
-void kill_strays(const pid_t *known, unsigned count);
-void count_uid_tasks(struct sandbox *sandbox, time_t valid_seconds);
+
+/* scratch.c: the folders of commands without a tmpfs */
 bool remove_tree(const char *path);
 uint64_t disk_usage(int dir_fd, const char *name, unsigned depth);
 

@@ -32,6 +32,9 @@ const char *__asan_default_options(void);
 const char *__asan_default_options(void) { return "detect_leaks=0"; } /* it wants ptrace */
 #endif
 
+const char *const tier_names[] = {"namespaces", "landlock", "runner", "none"};
+const char *const memory_names[] = {"watch", "cgroup1", "cgroup2"};
+
 _Noreturn void fail_with(const char *step, int error) {
   dprintf(2, "launcher: %s: %s\n", step, strerror(error));
   remove_cgroups(0);
@@ -66,9 +69,8 @@ static uint64_t number(const char *text, uint64_t least, uint64_t most) {
 }
 
 static enum tier tier_named(const char *name) {
-  static const char *const names[] = {"namespaces", "landlock", "runner", "none"};
-  for (unsigned i = 0; name && i < 4; i++)
-    if (!strcmp(name, names[i])) return (enum tier)i;
+  for (unsigned i = 0; name && i <= TIER_NONE; i++)
+    if (!strcmp(name, tier_names[i])) return (enum tier)i;
   usage("no such tier");
 }
 
@@ -106,15 +108,22 @@ static int listen_at(const char *path) {
   return fd;
 }
 
-/* Ends with the stage, and ends it when our stdin closes or we are told to stop. */
-static _Noreturn void guard(pid_t stage, bool watch_stdin) {
+/* A descriptor that tells of a child's end, and of whoever asks us to stop. */
+int await_signals(void) {
   sigset_t awaited;
   sigemptyset(&awaited);
   sigaddset(&awaited, SIGCHLD);
   sigaddset(&awaited, SIGTERM);
   sigaddset(&awaited, SIGINT);
   sigprocmask(SIG_SETMASK, &awaited, NULL);
-  int signals = signalfd(-1, &awaited, SFD_CLOEXEC), status;
+  int signals = signalfd(-1, &awaited, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (signals < 0) fail("signalfd");
+  return signals;
+}
+
+/* Ends with the stage, and ends it when our stdin closes or we are told to stop. */
+static _Noreturn void guard(pid_t stage, bool watch_stdin) {
+  int signals = await_signals(), status;
   for (bool killed = false;;) {
     if (waitpid(stage, &status, WNOHANG) == stage) {
       if (seteuid(getuid())) fail("change user");

@@ -157,12 +157,10 @@ static void sweep_strays(void) {
 }
 
 static void announce(void) {
-  static const char *const memory[] = {"watch", "cgroup1", "cgroup2"};
-  static const char *const tiers[] = {"namespaces", "landlock", "runner", "none"};
   announced = true;
   if (config->conn_fd >= 0) return;
-  printf("{\"ready\":true,\"tier\":\"%s\",\"landlockAbi\":%d,\"memory\":\"%s\"}\n", tiers[config->tier],
-         config->landlock_abi, memory[config->cgroup]);
+  printf("{\"ready\":true,\"tier\":\"%s\",\"landlockAbi\":%d,\"memory\":\"%s\"}\n", tier_names[config->tier],
+         config->landlock_abi, memory_names[config->cgroup]);
   fflush(stdout);
 }
 
@@ -209,14 +207,7 @@ _Noreturn void run_pool(struct config *the_config) {
   for (unsigned i = 0; i < MAX_SLOTS; i++) slots[i].net_fd = -1;
   if (pipe2(lifeline, O_CLOEXEC) || pipe2(news, O_CLOEXEC | O_NONBLOCK)) fail("pipe");
   become_subreaper();
-  sigset_t awaited;
-  sigemptyset(&awaited);
-  sigaddset(&awaited, SIGCHLD);
-  sigaddset(&awaited, SIGTERM);
-  sigaddset(&awaited, SIGINT);
-  sigprocmask(SIG_SETMASK, &awaited, NULL);
-  int signals = signalfd(-1, &awaited, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (signals < 0) fail("signalfd");
+  int signals = await_signals();
   bool closing = false, any_left = true;
   bool watch_stdin = config->conn_fd < 0 && !config->guarded;
   fill();

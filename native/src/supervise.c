@@ -479,8 +479,6 @@ static double milliseconds(struct timeval time) {
 }
 
 static void send_report(void) {
-  static const char *const tiers[] = {"namespaces", "landlock", "runner", "none"};
-  static const char *const memory[] = {"watch", "cgroup1", "cgroup2"};
   struct rusage tree;
   getrusage(RUSAGE_CHILDREN, &tree); /* all that were waited for, by us or by one another */
   uint64_t largest = (uint64_t)tree.ru_maxrss * 1024, charged = cgroup_peak(run.sandbox);
@@ -500,8 +498,8 @@ static void send_report(void) {
       milliseconds(tree.ru_utime), milliseconds(tree.ru_stime),
       (unsigned long long)(largest > run.peak_bytes ? largest : run.peak_bytes),
       (unsigned long long)run.out.kept, (unsigned long long)run.out.total,
-      (unsigned long long)run.err.kept, (unsigned long long)run.err.total, tiers[tier],
-      memory[run.sandbox->config->cgroup],
+      (unsigned long long)run.err.kept, (unsigned long long)run.err.total, tier_names[tier],
+      memory_names[run.sandbox->config->cgroup],
       tier == TIER_NAMESPACES ? "tmpfs" : "watch");
   report(text, (size_t)length);
 }
