@@ -6,13 +6,12 @@ import {
   copyFileSync,
   existsSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   rmSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
+import { afterAll, beforeAll, describe } from 'vitest';
 import { type LauncherOptions, makeLauncherSandbox } from '../../lib/sandbox/launcher.ts';
 import type { Limits, Outcome, OutputChunk, Sandbox } from '../../lib/sandbox/sandbox.ts';
 
@@ -23,7 +22,7 @@ const isRoot = process.getuid?.() === 0;
 const nobodyElse = { uid: 61_900, gid: 61_900 };
 
 /** As many as the product keeps (lib/sandbox/open-sandbox.ts). */
-const POOL = 4;
+export const POOL = 4;
 
 /** Where the launcher lies so that any user can run it, whoever owns the work tree. */
 const openFolder = mkdtempSync(join(tmpdir(), 'errand-native-test-'));
@@ -123,6 +122,24 @@ export function run(
   );
 }
 
+/** How a suite runs commands: as `run` does, in the launcher of the suite. */
+export type Exec = (command: string | readonly string[], order?: Order) => Promise<Outcome>;
+
+/** A suite against every variant, each with a launcher of its own. */
+export function describeLaunchers(
+  name: string,
+  body: (exec: Exec, variant: Variant) => void,
+): void {
+  describe.each(variants())(`${name}, $name`, (variant) => {
+    let sandbox: Sandbox;
+    beforeAll(() => {
+      sandbox = open(variant.options);
+    });
+    afterAll(() => sandbox.close());
+    body((command, order) => run(sandbox, command, order), variant);
+  });
+}
+
 export const open = (options: LauncherOptions): Sandbox => makeLauncherSandbox(options);
 
 export const text = (outcome: Outcome): string => outcome.stdout.bytes.toString();
@@ -139,28 +156,5 @@ export function memoryCgroup(): string | undefined {
     return path === undefined ? undefined : folder;
   } catch {
     return undefined;
-  }
-}
-
-/** The processes of this host whose command line contains a text. */
-export function processesWith(marker: string): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(marker);
-      } catch {
-        return false; // it ended while we looked
-      }
-    })
-    .map(Number);
-}
-
-/** Resolves when a condition holds; the message says what did not come to be. */
-export async function eventually(condition: () => boolean, message: string): Promise<void> {
-  const deadline = Date.now() + 5_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(message);
-    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

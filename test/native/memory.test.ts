@@ -9,7 +9,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Outcome, Sandbox } from '../../lib/sandbox/sandbox.ts';
-import { eventually, memoryCgroup, open, run, text, variants } from './launcher-fixture.ts';
+import { eventually } from '../support/eventually.ts';
+import { childrenOf } from '../support/processes.ts';
+import { memoryCgroup, open, run, text, variants } from './launcher-fixture.ts';
 
 const MiB = 2 ** 20;
 const memoryBytes = 64 * MiB;
@@ -105,11 +107,9 @@ const servers = () => readdirSync(cgroup ?? '/proc').filter((name) => /^errand-\
 
 /** The launcher that a process started. */
 function launcherOf(pid: number): number {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
-  const found = children.find((child) =>
-    readFileSync(`/proc/${child}/comm`, 'utf8').startsWith('launcher'),
-  );
-  return Number(found);
+  const isLauncher = (child: number) =>
+    readFileSync(`/proc/${child}/comm`, 'utf8').startsWith('launcher');
+  return childrenOf(pid).find(isLauncher) ?? Number.NaN;
 }
 
 const watching = variants().map(({ name, options, ...rest }) => ({
@@ -214,7 +214,7 @@ describe.each(counted)('memory cgroups, $name', ({ options }) => {
     const mine = `errand-${launcherOf(client.pid ?? 0)}`;
     expect(servers()).toContain(mine);
     client.kill('SIGKILL');
-    await eventually(() => !servers().includes(mine), 'the launcher left its cgroups');
+    await eventually(() => expect(servers()).not.toContain(mine));
   });
 
   it('are swept by the next start after a SIGKILL, but not those of the living', async () => {
@@ -230,12 +230,12 @@ describe.each(counted)('memory cgroups, $name', ({ options }) => {
     const killed = launcherOf(client.pid ?? 0);
     process.kill(killed, 'SIGKILL');
     client.kill('SIGKILL');
-    await eventually(() => !existsSync(`/proc/${killed}`), 'it lives');
+    await eventually(() => expect(existsSync(`/proc/${killed}`)).toBe(false));
     await eventually(() => {
       // What it started dies a moment later, and holds its lock until then.
       spawnSync(options.binary, ['probe']);
-      return !servers().includes(`errand-${killed}`);
-    }, 'nobody swept');
+      expect(servers()).not.toContain(`errand-${killed}`);
+    });
     expect(servers()).toContain(`errand-${alive}`);
     expect(text(await run(living, 'echo fine'))).toBe('fine\n');
     await living.close();

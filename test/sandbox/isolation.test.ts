@@ -3,8 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { processesWith, uniqueSeconds } from '../support/processes.ts';
 import { connectTo, Listener } from './listener.ts';
-import { errorText, processesWith, text, uniqueSeconds } from './sandbox-run.ts';
+import { errorText, text } from './sandbox-run.ts';
 import { describeSandboxed } from './sandboxed.ts';
 import { tierTraits } from './tiers.ts';
 

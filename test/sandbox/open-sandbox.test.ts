@@ -1,17 +1,12 @@
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { ISOLATING_TIERS, openSandbox, tryTier } from '../../lib/sandbox/open-sandbox.ts';
 import { probeIsolation } from '../../lib/sandbox/probe.ts';
 import { remedyFor } from '../../lib/sandbox/remedies.ts';
+import { childrenOf } from '../support/processes.ts';
 import { runIn, text } from './sandbox-run.ts';
-
-/** What launchers of this process have on the host. */
-function launchers(): string[] {
-  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8');
-  return children.split(' ').filter((pid) => pid && existsSync(`/proc/${pid}/exe`));
-}
 
 describe('openSandbox', () => {
   it('takes the strongest tier that holds', async () => {
@@ -33,13 +28,17 @@ describe('openSandbox', () => {
     vi.stubEnv('TMPDIR', own);
     const folders = () => readdirSync(own);
     const descriptors = () => readdirSync('/proc/self/fd').length;
-    const before = { folders: folders(), descriptors: descriptors(), launchers: launchers() };
+    const before = {
+      folders: folders(),
+      descriptors: descriptors(),
+      launchers: childrenOf(process.pid),
+    };
     const sandbox = await openSandbox('auto');
     await sandbox.close();
     expect({
       folders: folders(),
       descriptors: descriptors(),
-      launchers: launchers(),
+      launchers: childrenOf(process.pid),
     }).toEqual(before);
     vi.unstubAllEnvs();
     rmdirSync(own);

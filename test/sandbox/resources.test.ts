@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { errorText, processesWith, text, uniqueSeconds } from './sandbox-run.ts';
+import { processesWith, uniqueSeconds } from '../support/processes.ts';
+import { errorText, text } from './sandbox-run.ts';
 import { describeSandboxed } from './sandboxed.ts';
 import { tierTraits } from './tiers.ts';
 

@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import type { Limits, Outcome, OutputChunk, Program, Sandbox } from '../../lib/sandbox/sandbox.ts';
 
 const MiB = 1024 ** 2;
@@ -45,23 +44,4 @@ export function text(outcome: Outcome): string {
 
 export function errorText(outcome: Outcome): string {
   return outcome.stderr.bytes.toString();
-}
-
-/** A number that no other process of this machine has in its command line. */
-export function uniqueSeconds(): string {
-  return `${100_000 + Math.floor(Math.random() * 800_000)}.${process.pid}`;
-}
-
-/** The host's pids whose command line holds the text, zombies left out. */
-export function processesWith(marker: string): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(marker);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
 }

@@ -4,7 +4,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { openSandbox } from '../../lib/sandbox/open-sandbox.ts';
 import type { Limits, Outcome } from '../../lib/sandbox/sandbox.ts';
-import { processesWith, type Run, runIn, uniqueSeconds } from './sandbox-run.ts';
+import { childrenOf, processesWith, uniqueSeconds } from '../support/processes.ts';
+import { type Run, runIn } from './sandbox-run.ts';
 import type { Tier } from './sandboxed.ts';
 
 const MiB = 1024 ** 2;
@@ -115,9 +116,7 @@ function more(when: string, before: Record<string, number>, after: Record<string
 
 /** Children of ours that run the launcher, and theirs. */
 function launchers(parent = process.pid): number[] {
-  const text = tryRead(`/proc/${parent}/task/${parent}/children`);
-  const children = text.split(' ').filter(Boolean).map(Number);
-  return children.flatMap((pid) => [pid, ...launchers(pid)]);
+  return childrenOf(parent).flatMap((pid) => [pid, ...launchers(pid)]);
 }
 
 /** Cgroups below any hierarchy that name this process. */

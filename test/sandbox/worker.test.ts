@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
-import { processesWith, uniqueSeconds } from './sandbox-run.ts';
+import { processesWith, uniqueSeconds } from '../support/processes.ts';
 import { describeSandboxed } from './sandboxed.ts';
 
 const fixture = join(import.meta.dirname, 'fixtures/run-commands.ts');

@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync }
 import { createServer, type ListenOptions, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { processesWith } from '../sandbox-run.ts';
+import { processesWith } from '../../support/processes.ts';
 
 /** What a hostile command would like to get at: things of this host, made for it. */
 export interface Host {

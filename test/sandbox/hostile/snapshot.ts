@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
-import { processesWith } from '../sandbox-run.ts';
+import { processesWith } from '../../support/processes.ts';
 import { type Host, marked, sharedPlaces } from './host.ts';
 
 /** All of the host that no command may change. Two are equal when nothing was changed. */
