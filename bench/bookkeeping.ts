@@ -13,12 +13,12 @@ import { makeLogger } from '../lib/observability/logger.ts';
 import { openSqsQueue } from '../lib/queue/sqs.ts';
 import { openSandbox } from '../lib/sandbox/open-sandbox.ts';
 import type { Outcome, Sandbox } from '../lib/sandbox/sandbox.ts';
-import { makeCreateTask } from '../lib/tasks/create-task.ts';
+import { makeCreateTask, makeCreateTasks } from '../lib/tasks/create-tasks.ts';
 import { makeExecuteTask } from '../lib/tasks/execute-task.ts';
 import { sandboxLimits } from '../lib/tasks/limits.ts';
 import { settlementOf } from '../lib/tasks/settlement.ts';
 import type { TaskId } from '../lib/tasks/task.ts';
-import { aTask, TENANT } from '../test/support/a-task.ts';
+import { ACTOR, aTask, TENANT } from '../test/support/a-task.ts';
 import { startEmulator, startPostgres } from '../test/support/servers.ts';
 import { inParallel, percentile } from './statistics.ts';
 
@@ -66,11 +66,11 @@ const sandbox = await openSandbox('auto');
 const never = new AbortController().signal;
 
 function asItIs(box: Sandbox): () => Promise<void> {
-  const createTask = makeCreateTask({ sql, queue, logger });
+  const createTask = makeCreateTask(makeCreateTasks({ sql, queue, logger }));
   const executeTask = makeExecuteTask({ sql, queue, logger, sandbox: box, leaseSeconds: 30 });
   return async () => {
-    const { id } = await createTask(TENANT, aTask({ command: 'echo hello' }));
-    await executeTask(id, never);
+    const { task } = await createTask(ACTOR, aTask({ command: 'echo hello' }));
+    await executeTask(task.id, never);
   };
 }
 
@@ -112,10 +112,12 @@ function without(box: Sandbox): () => Promise<void> {
       ), attempt as (
         update errand.attempts a
            set status = ${end.status}, finished_at = now(), exit_code = ${end.exitCode},
-               stdout = ${end.stdout.bytes}, stdout_bytes = ${end.stdout.totalBytes},
-               stderr = ${end.stderr.bytes}, stderr_bytes = ${end.stderr.totalBytes},
+               stdout_bytes = ${end.stdoutBytes}, stderr_bytes = ${end.stderrBytes},
                wall_ms = ${end.wallMs}, cpu_ms = ${end.cpuMs}, max_rss_bytes = ${end.maxRssBytes}
           from mine where a.task_id = mine.id and a.number = mine.attempt
+      ), output as (
+        insert into errand.output_chunks (task_id, seq, stream, bytes)
+        select id, 1000001, 'stdout', ${outcome.stdout.bytes} from mine
       )
       select from mine`;
   };

@@ -1,13 +1,16 @@
-import { httpHandler } from '../lib/http/http-handler.ts';
+import { apiHandler } from '../lib/http/api-handler.ts';
 import { parsePath } from '../lib/http/parse-request.ts';
 import { accepted } from '../lib/http/response.ts';
 import { TaskPath } from '../lib/http/task-requests.ts';
 import { viewTask } from '../lib/http/task-view.ts';
-import { tenantOf } from '../lib/http/tenant.ts';
 import { api } from '../lib/services.ts';
 
 /** `POST /api/tasks/{taskId}/cancel`: 202 with the task; 409 when it has ended. */
-export const handler = httpHandler(api, async (event, { cancelTask }) => {
-  const task = await cancelTask(tenantOf(event), parsePath(event, TaskPath).taskId);
-  return accepted(viewTask(task), `/api/tasks/${task.id}`);
-});
+export const handler = apiHandler(
+  api,
+  { scope: 'write' },
+  async ({ event, caller }, { cancelTask }) => {
+    const task = await cancelTask(caller, parsePath(event, TaskPath).taskId);
+    return accepted(viewTask(task), `/api/tasks/${task.id}`);
+  },
+);

@@ -1,13 +1,29 @@
-import { httpHandler } from '../lib/http/http-handler.ts';
+import { apiHandler } from '../lib/http/api-handler.ts';
+import { idempotencyKeyOf } from '../lib/http/idempotency-key.ts';
 import { NewTaskRequest } from '../lib/http/new-task-request.ts';
 import { parseBody } from '../lib/http/parse-request.ts';
-import { accepted } from '../lib/http/response.ts';
-import { viewTask } from '../lib/http/task-view.ts';
-import { tenantOf } from '../lib/http/tenant.ts';
+import { accepted, ok } from '../lib/http/response.ts';
+import { viewNewTask, viewTask } from '../lib/http/task-view.ts';
+import { waitOf } from '../lib/http/wait.ts';
 import { api } from '../lib/services.ts';
+import { hasEnded } from '../lib/tasks/task.ts';
 
-/** `POST /api/tasks`: accepts a command to run later. 202 with the task. */
-export const handler = httpHandler(api, async (event, { createTask }) => {
-  const task = await createTask(tenantOf(event), parseBody(event, NewTaskRequest));
-  return accepted(viewTask({ ...task, attempts: [], output: null }), `/api/tasks/${task.id}`);
+/**
+ * `POST /api/tasks`: accepts a command to run later. 202 with the task, or 200 when it has ended
+ * within the time that the caller wants to wait. An idempotency key gives the same task again.
+ */
+export const handler = apiHandler(api, { scope: 'write' }, async ({ event, caller }, services) => {
+  const wait = waitOf(event);
+  const newTask = parseBody(event, NewTaskRequest);
+  const created = await services.createTask(caller, newTask, idempotencyKeyOf(event));
+  const location = `/api/tasks/${created.task.id}`;
+  if (wait.ms === 0 && !created.replayed) return accepted(viewNewTask(created.task), location);
+
+  const task = await services.findTask(caller.tenant, created.task.id, wait.ms);
+  const headers = {
+    ...wait.headers,
+    ...(created.replayed && { 'idempotent-replayed': 'true' }),
+  };
+  if (wait.ms > 0 && hasEnded(task.status)) return ok(viewTask(task), headers);
+  return accepted(viewTask(task), location, headers);
 });

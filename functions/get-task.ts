@@ -1,16 +1,25 @@
-import { httpHandler } from '../lib/http/http-handler.ts';
+import { apiHandler } from '../lib/http/api-handler.ts';
+import { etagOf, isKnown, notModified } from '../lib/http/etag.ts';
 import { parsePath } from '../lib/http/parse-request.ts';
 import { ok } from '../lib/http/response.ts';
 import { TaskPath } from '../lib/http/task-requests.ts';
 import { viewTask } from '../lib/http/task-view.ts';
-import { tenantOf } from '../lib/http/tenant.ts';
+import { waitOf } from '../lib/http/wait.ts';
 import { api } from '../lib/services.ts';
-import { TaskNotFound } from '../lib/tasks/errors.ts';
 
-/** `GET /api/tasks/{taskId}`: one task with its output. Query parameters are ignored. */
-export const handler = httpHandler(api, async (event, { findTask }) => {
-  const { taskId } = parsePath(event, TaskPath);
-  const task = await findTask(tenantOf(event), taskId);
-  if (!task) throw new TaskNotFound(taskId);
-  return ok(viewTask(task));
-});
+/**
+ * `GET /api/tasks/{taskId}`: one task with its output; `wait=N` waits for its end. Query parameters
+ * that it does not know are ignored. 304 when the caller has it already, and it has ended.
+ */
+export const handler = apiHandler(
+  api,
+  { scope: 'read' },
+  async ({ event, caller }, { findTask }) => {
+    const { taskId } = parsePath(event, TaskPath);
+    const wait = waitOf(event);
+    const task = await findTask(caller.tenant, taskId, wait.ms);
+    const etag = etagOf(task);
+    if (etag && isKnown(etag, event)) return notModified(etag);
+    return ok(viewTask(task), { ...wait.headers, ...(etag && { etag }) });
+  },
+);

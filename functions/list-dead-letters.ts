@@ -1,11 +1,11 @@
+import { apiHandler } from '../lib/http/api-handler.ts';
 import { DeadLettersQuery } from '../lib/http/dead-letter-requests.ts';
-import { httpHandler } from '../lib/http/http-handler.ts';
 import { parseQuery } from '../lib/http/parse-request.ts';
 import { ok } from '../lib/http/response.ts';
 import { api } from '../lib/services.ts';
 
 /** `GET /api/dead-letters`: messages that the queue gave up on. */
-export const handler = httpHandler(api, async (event, { deadLetters }) => {
+export const handler = apiHandler(api, { scope: 'admin' }, async ({ event }, { deadLetters }) => {
   const { limit } = parseQuery(event, DeadLettersQuery);
   return ok({ items: await deadLetters(limit) });
 });

@@ -1,18 +1,16 @@
-import { httpHandler } from '../lib/http/http-handler.ts';
+import { apiHandler } from '../lib/http/api-handler.ts';
 import { parseQuery } from '../lib/http/parse-request.ts';
 import { ok } from '../lib/http/response.ts';
-import { pageOf } from '../lib/http/task-page.ts';
+import { viewPage } from '../lib/http/task-page.ts';
 import { ListTasksQuery } from '../lib/http/task-requests.ts';
-import { tenantOf } from '../lib/http/tenant.ts';
 import { api } from '../lib/services.ts';
 
-/** `GET /api/tasks`: tasks, newest first, without their output. */
-export const handler = httpHandler(api, async (event, { listTasks }) => {
-  const { limit, cursor } = parseQuery(event, ListTasksQuery);
-  // One more than asked for tells whether there is a next page.
-  const tasks = await listTasks(tenantOf(event), {
-    limit: limit + 1,
-    ...(cursor && { after: cursor }),
-  });
-  return ok(pageOf(tasks, limit));
-});
+/** `GET /api/tasks`: the tasks that match, newest first, without their output. */
+export const handler = apiHandler(
+  api,
+  { scope: 'read' },
+  async ({ event, caller }, { listTasks }) => {
+    const { filter, ...page } = parseQuery(event, ListTasksQuery);
+    return ok(viewPage(await listTasks(caller.tenant, filter, page)));
+  },
+);

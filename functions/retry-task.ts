@@ -1,13 +1,16 @@
-import { httpHandler } from '../lib/http/http-handler.ts';
+import { apiHandler } from '../lib/http/api-handler.ts';
 import { parsePath } from '../lib/http/parse-request.ts';
 import { accepted } from '../lib/http/response.ts';
 import { TaskPath } from '../lib/http/task-requests.ts';
 import { viewTask } from '../lib/http/task-view.ts';
-import { tenantOf } from '../lib/http/tenant.ts';
 import { api } from '../lib/services.ts';
 
 /** `POST /api/tasks/{taskId}/retry`: runs an ended task again. 202; 409 when it has not ended. */
-export const handler = httpHandler(api, async (event, { retryTask }) => {
-  const task = await retryTask(tenantOf(event), parsePath(event, TaskPath).taskId);
-  return accepted(viewTask(task), `/api/tasks/${task.id}`);
-});
+export const handler = apiHandler(
+  api,
+  { scope: 'write' },
+  async ({ event, caller }, { retryTask }) => {
+    const task = await retryTask(caller, parsePath(event, TaskPath).taskId);
+    return accepted(viewTask(task), `/api/tasks/${task.id}`);
+  },
+);

@@ -1,7 +1,9 @@
+import { EVERYBODY } from './access/caller.ts';
 import { type Config, parseAllowedHosts, parseConfig, parseLogLevel } from './config/config.ts';
 import { connect, type Sql } from './db/connection.ts';
 import { requireSchema } from './db/schema-version.ts';
 import { type CheckHealth, makeCheckHealth } from './health/check-health.ts';
+import type { Authenticate } from './http/api-handler.ts';
 import { makeLogger } from './observability/logger.ts';
 import { once } from './once.ts';
 import { openSqsQueue } from './queue/sqs.ts';
@@ -9,14 +11,22 @@ import type { DeadLetter, TaskQueue } from './queue/task-queue.ts';
 import { openSandbox } from './sandbox/open-sandbox.ts';
 import { shutdownSignal } from './shutdown.ts';
 import { type CancelTask, makeCancelTask } from './tasks/cancel-task.ts';
-import { type CreateTask, makeCreateTask } from './tasks/create-task.ts';
+import {
+  type CreateTask,
+  type CreateTasks,
+  makeCreateTask,
+  makeCreateTasks,
+} from './tasks/create-tasks.ts';
 import { type DeleteEndedTasks, makeDeleteEndedTasks } from './tasks/delete-ended-tasks.ts';
 import { type ExecuteTask, makeExecuteTask } from './tasks/execute-task.ts';
+import { type FindTask, makeFindTask } from './tasks/find-task.ts';
+import { type ListTasks, makeListTasks } from './tasks/list-tasks.ts';
+import { makeReadOutput, type ReadOutput } from './tasks/read-output.ts';
+import { makeRedrive, type Redrive } from './tasks/redrive.ts';
 import { makeRelayOutbox, type RelayOutbox } from './tasks/relay-outbox.ts';
 import { makeRescueTasks, type RescueTasks } from './tasks/rescue-tasks.ts';
 import { makeRetryTask, type RetryTask } from './tasks/retry-task.ts';
-import type { Task, TaskId, TaskSummary, Tenant } from './tasks/task.ts';
-import { findTask, listTasks, type Page } from './tasks/task-store.ts';
+import { makeTaskWatcher } from './tasks/task-watcher.ts';
 
 // Config in, adapters and use cases out: once for each cold start, and only what is asked for.
 
@@ -44,27 +54,35 @@ const migratedConnections = once(async () => {
 
 /** What the HTTP functions use. */
 export interface Api {
+  readonly authenticate: Authenticate;
   readonly createTask: CreateTask;
-  readonly findTask: (tenant: Tenant, id: TaskId) => Promise<Task | undefined>;
-  readonly listTasks: (tenant: Tenant, page: Page) => Promise<TaskSummary[]>;
+  readonly createTasks: CreateTasks;
+  readonly findTask: FindTask;
+  readonly readOutput: ReadOutput;
+  readonly listTasks: ListTasks;
   readonly cancelTask: CancelTask;
   readonly retryTask: RetryTask;
   readonly deadLetters: (limit: number) => Promise<DeadLetter[]>;
-  readonly redrive: (id: string | undefined) => Promise<number>;
+  readonly redrive: Redrive;
 }
 
 export const api = {
   ...edge,
   open: once(async (): Promise<Api> => {
     const { sql, queue } = await migratedConnections();
+    const watcher = makeTaskWatcher({ sql });
+    const createTasks = makeCreateTasks({ sql, queue, logger });
     return {
-      createTask: makeCreateTask({ sql, queue, logger }),
-      findTask: (tenant, id) => findTask(sql, tenant, id),
-      listTasks: (tenant, page) => listTasks(sql, tenant, page),
+      authenticate: async () => EVERYBODY,
+      createTask: makeCreateTask(createTasks),
+      createTasks,
+      findTask: makeFindTask({ sql, watcher }),
+      readOutput: makeReadOutput({ sql, watcher }),
+      listTasks: makeListTasks({ sql }),
       cancelTask: makeCancelTask({ sql }),
       retryTask: makeRetryTask({ sql, queue, logger }),
       deadLetters: (limit) => queue.deadLetters(limit),
-      redrive: (id) => queue.redrive(id),
+      redrive: makeRedrive({ sql, queue }),
     };
   }),
 };

@@ -1,6 +1,7 @@
 /** Object ids of pg_type, which are the same in every database. */
 const TEXT_ARRAY = 1009;
-const ARRAYS = [TEXT_ARRAY, 1007 /* int4[] */, 2951 /* uuid[] */];
+const BYTEA_ARRAY = 1001;
+const ARRAYS = [TEXT_ARRAY, BYTEA_ARRAY, 1007 /* int4[] */, 1016 /* int8[] */, 2951 /* uuid[] */];
 
 /**
  * The array types that our statements use. postgres.js would read them from the server on each new
@@ -13,6 +14,14 @@ export const arrayTypes = Object.fromEntries(
     { to: oid, from: [oid], serialize: toArrayLiteral, parse: fromArrayLiteral },
   ]),
 );
+
+/**
+ * Bytes as an item of a `bytea[]`: postgres.js takes a list of buffers for a buffer.
+ * https://www.postgresql.org/docs/current/datatype-binary.html#DATATYPE-BINARY-BYTEA-HEX-FORMAT
+ */
+export function toBytea(bytes: Buffer): string {
+  return `\\x${bytes.toString('hex')}`;
+}
 
 /** https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO, in one dimension. */
 export function toArrayLiteral(items: readonly (string | number)[]): string {

@@ -4,15 +4,18 @@ import type {
   APIGatewayProxyStructuredResultV2,
   Context,
 } from 'aws-lambda';
+import { inLogContext } from '../observability/log-context.ts';
 import type { Logger } from '../observability/logger.ts';
 import { refuseForeignCallers } from './foreign-callers.ts';
 import { HttpProblem } from './problem.ts';
 import { problemDetails } from './problem-details.ts';
+import { requestIdOf } from './request-id.ts';
 import { securityHeaders } from './security-headers.ts';
 
 type Handle<Services> = (
   event: APIGatewayProxyEventV2,
   services: Services,
+  context: Context,
 ) => Promise<APIGatewayProxyStructuredResultV2>;
 
 /** What a function needs to answer requests at all, whatever it does. */
@@ -45,5 +48,9 @@ export function httpHandler<Services>(
     .use(securityHeaders())
     .use(problemDetails(logger))
     .use(refuseForeignCallers(allowedHosts))
-    .handler(async (event) => handle(event, await open()));
+    .handler(async (event, context) =>
+      inLogContext({ requestId: requestIdOf(event, context) }, async () =>
+        handle(event, await open(), context),
+      ),
+    );
 }

@@ -104,7 +104,7 @@ const limits = z.strictObject(
 
 function limit(name: keyof typeof LIMIT_RANGES) {
   const { min, max } = LIMIT_RANGES[name];
-  return wholeNumber(min, max).optional();
+  return wholeNumber(min, max).exactOptional();
 }
 
 /** An instant with its offset. One that has passed means now. */
@@ -115,6 +115,9 @@ const runAt = z.iso
     (instant) => instant.getTime() < Date.now() + MAX_START_DELAY_SECONDS * 1000,
     'must not be more than a year ahead',
   );
+
+/** The most tasks of one batch. */
+const MAX_BATCH = 1000;
 
 /** Body of `POST /api/tasks`. */
 export const NewTaskRequest = z
@@ -164,12 +167,23 @@ export const NewTaskRequest = z
       ...rest,
       program,
       stdin: Buffer.from(request.stdin),
-      limits: { ...usualLimits(request.timeoutSeconds), ...withoutUndefined(request.limits) },
+      limits: { ...usualLimits(request.timeoutSeconds), ...request.limits },
       // The past is no time to wait for, and Postgres does not know all of it (the year 0).
       runAt: request.runAt && request.runAt.getTime() > Date.now() ? request.runAt : undefined,
       delaySeconds: request.delaySeconds ?? 0,
     };
   });
+
+/** Body of `POST /api/tasks/batch`. */
+export const NewTasksRequest = z.strictObject(
+  {
+    tasks: z
+      .array(NewTaskRequest, { error: 'must be an array of tasks' })
+      .min(1, 'must not be empty')
+      .max(MAX_BATCH, `must not have more than ${MAX_BATCH} items`),
+  },
+  { error: 'must be a JSON object' },
+);
 
 function programOf(request: { command?: string | undefined; argv?: string[] | undefined }) {
   const { command, argv } = request;
@@ -178,9 +192,4 @@ function programOf(request: { command?: string | undefined; argv?: string[] | un
   }
   if (argv !== undefined && command === undefined) return { kind: 'argv', argv } satisfies Program;
   return undefined;
-}
-
-function withoutUndefined<T extends object>(fields: T): { [K in keyof T]: NonNullable<T[K]> } {
-  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as { [K in keyof T]: NonNullable<T[K]> };
 }

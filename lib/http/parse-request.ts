@@ -3,8 +3,8 @@ import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import type { z } from 'zod';
 import { type FieldError, HttpProblem } from './problem.ts';
 
-/** Far above what a valid task takes (lib/tasks/limits.ts), far below Lambda's 6 MB. */
-const MAX_BODY_BYTES = 1024 * 1024;
+/** Far above what a valid task takes (lib/tasks/limits.ts), and below Lambda's 6 MB. */
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 /** A body of nothing but mistakes would otherwise be answered with more than Lambda's 6 MB. */
 const MAX_COMPLAINTS = 20;
@@ -15,8 +15,13 @@ const MAX_PATH_CHARACTERS = 200;
  * @throws HttpProblem 413, 415, or 400 that names every field that is wrong
  */
 export function parseBody<T>(event: APIGatewayProxyEventV2, schema: z.ZodType<T>): T {
+  return check(parseJsonBody(event), schema);
+}
+
+/** The body before it is checked. @throws HttpProblem 400, 413, 415 */
+export function parseJsonBody(event: APIGatewayProxyEventV2): unknown {
   requireJson(event.headers);
-  return check(parseJson(readBody(event)), schema);
+  return parseJson(readBody(event));
 }
 
 /** The same, for a body that may be left out: then it counts as `{}`. */

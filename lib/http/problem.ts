@@ -12,9 +12,12 @@ interface ProblemShape {
 const requestProblems = {
   invalid_request: { status: 400, title: 'Invalid request' },
   malformed_json: { status: 400, title: 'Malformed JSON' },
+  unauthenticated: { status: 401, title: 'Unauthenticated' },
+  insufficient_scope: { status: 403, title: 'Insufficient scope' },
   cross_origin: { status: 403, title: 'Cross-origin request' },
   unknown_host: { status: 421, title: 'Unknown host' },
   route_not_found: { status: 404, title: 'Route not found' },
+  not_acceptable: { status: 406, title: 'Not acceptable' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
   body_too_large: { status: 413, title: 'Body too large' },
   unsupported_media_type: { status: 415, title: 'Unsupported media type' },
@@ -24,8 +27,10 @@ const requestProblems = {
 
 const taskProblems = {
   task_not_found: { status: 404, title: 'Task not found' },
+  attempt_not_found: { status: 404, title: 'Attempt not found' },
   task_ended: { status: 409, title: 'Task has ended' },
   task_not_ended: { status: 409, title: 'Task has not ended' },
+  idempotency_key_reused: { status: 422, title: 'Idempotency key reused' },
 } as const satisfies Record<TaskErrorCode, ProblemShape>;
 
 const problems = { ...requestProblems, ...taskProblems };

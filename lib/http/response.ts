@@ -1,19 +1,25 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 
+type Headers = Readonly<Record<string, string>>;
+
 /** 200 with a JSON document. */
-export function ok(document: unknown): APIGatewayProxyStructuredResultV2 {
-  return json(200, document);
+export function ok(document: unknown, headers?: Headers): APIGatewayProxyStructuredResultV2 {
+  return json(200, document, headers);
 }
 
 /** 202: taken on, and to be found at `location`. */
-export function accepted(document: unknown, location: string): APIGatewayProxyStructuredResultV2 {
-  return json(202, document, { location });
+export function accepted(
+  document: unknown,
+  location: string,
+  headers?: Headers,
+): APIGatewayProxyStructuredResultV2 {
+  return json(202, document, { location, ...headers });
 }
 
 function json(
   statusCode: number,
   document: unknown,
-  headers: Record<string, string> = {},
+  headers: Headers = {},
 ): APIGatewayProxyStructuredResultV2 {
   return {
     statusCode,

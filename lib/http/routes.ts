@@ -1,7 +1,9 @@
 /** The routes of `serverless.yml` again, as the function for unknown routes cannot see them. */
 export const ROUTES = [
   { path: '/api/tasks', methods: ['GET', 'POST'] },
+  { path: '/api/tasks/batch', methods: ['POST'] },
   { path: '/api/tasks/{taskId}', methods: ['GET'] },
+  { path: '/api/tasks/{taskId}/output', methods: ['GET'] },
   { path: '/api/tasks/{taskId}/cancel', methods: ['POST'] },
   { path: '/api/tasks/{taskId}/retry', methods: ['POST'] },
   { path: '/api/dead-letters', methods: ['GET'] },

@@ -28,7 +28,12 @@ export function viewSummary(task: TaskSummary) {
   };
 }
 
-/** A task as a whole; output is null until its newest attempt has ended. */
+/** A task that was stored just now. */
+export function viewNewTask(task: TaskSummary) {
+  return viewTask({ ...task, attempts: [], output: null });
+}
+
+/** A task as a whole; output is null while it waits to be run, and grows while it runs. */
 export function viewTask(task: Task) {
   return {
     ...viewSummary(task),

@@ -1,4 +1,5 @@
 import { type Logger, pino } from 'pino';
+import { logContext } from './log-context.ts';
 
 export type { Logger } from 'pino';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -9,6 +10,7 @@ export function makeLogger(level: LogLevel): Logger {
     {
       level,
       base: {},
+      mixin: () => ({ ...logContext() }),
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },

@@ -2,7 +2,8 @@ import type { Sql } from '../db/connection.ts';
 import type { Command, SandboxTier } from '../sandbox/sandbox.ts';
 import type { TaskLimits } from './limits.ts';
 import { type OwedMessage, relayAt } from './outbox.ts';
-import type { AttemptResult, AttemptStatus, Failure, Outputs, TaskId } from './task.ts';
+import { chunkRows, type OutputBatch } from './output-store.ts';
+import type { AttemptResult, AttemptStatus, Failure, TaskId } from './task.ts';
 import { programOf, type TaskRow } from './task-rows.ts';
 import { NUDGE_SECONDS } from './task-store.ts';
 
@@ -10,7 +11,7 @@ import { NUDGE_SECONDS } from './task-store.ts';
 // guard is id, attempt and status, the returned row is the answer, and the clock is the database's.
 
 /** Back-off never grows beyond a day. */
-const MAX_RETRY_DELAY_SECONDS = 86_400;
+const MAX_BACKOFF_SECONDS = 86_400;
 
 /** A task that is ours until its lease runs out. */
 export interface Claim {
@@ -136,13 +137,17 @@ function rowsOf(sql: Sql, held: readonly AttemptKey[]) {
 }
 
 /** What an attempt came to. */
-export interface Settlement extends AttemptResult, Outputs {
+export interface Settlement extends AttemptResult {
   readonly status: Exclude<AttemptStatus, 'running'>;
   readonly failure: Failure | null;
+  /** All that the command wrote, kept or not. */
+  readonly stdoutBytes: number;
+  readonly stderrBytes: number;
 }
 
 /**
- * Records how an attempt ended; undefined when it was no longer the task's running one. A command
+ * Records how an attempt ended, with what of its output is not stored yet; undefined when it was no
+ * longer the task's running one. A command
  * that failed, has attempts left and is not to be cancelled makes its task queued again, due after
  * exponential back-off with full jitter, with a message that is owed.
  */
@@ -150,6 +155,7 @@ export async function settleAttempt(
   sql: Sql,
   claim: AttemptKey,
   end: Settlement,
+  unstored: OutputBatch,
 ): Promise<{ retry: OwedMessage | undefined } | undefined> {
   const [row] = await sql<{ outboxId: number | null; delaySeconds: number }[]>`
     with mine as (
@@ -157,7 +163,7 @@ export async function settleAttempt(
              ${end.status} = 'failed' and attempts_left > 1 and cancel_requested_at is null as again,
              now() + random() * make_interval(secs => least(
                retry_delay_seconds * 2.0 ^ (max_attempts - attempts_left),
-               ${MAX_RETRY_DELAY_SECONDS})) as retry_at
+               ${MAX_BACKOFF_SECONDS})) as retry_at
         from errand.tasks
        where id = ${claim.taskId} and attempt = ${claim.attempt} and status = 'running'
          for no key update
@@ -180,11 +186,14 @@ export async function settleAttempt(
              failure_code = ${end.failure?.code ?? null},
              failure_message = ${end.failure?.message ?? null},
              exit_code = ${end.exitCode}, signal = ${end.signal},
-             stdout = ${end.stdout.bytes}, stdout_bytes = ${end.stdout.totalBytes},
-             stderr = ${end.stderr.bytes}, stderr_bytes = ${end.stderr.totalBytes},
+             stdout_bytes = ${end.stdoutBytes}, stderr_bytes = ${end.stderrBytes},
              wall_ms = ${end.wallMs}, cpu_ms = ${end.cpuMs}, max_rss_bytes = ${end.maxRssBytes}
         from mine
        where a.task_id = mine.id and a.number = mine.attempt
+    ), output as (
+      insert into errand.output_chunks (task_id, seq, stream, bytes)
+      select chunk.* from mine, (${chunkRows(sql, claim.taskId, unstored)}) as chunk
+      on conflict do nothing
     ), owed as (
       insert into errand.outbox (task_id, due_at, relay_at)
       select id, retry_at, ${relayAt(sql, sql`retry_at`)} from mine where again

@@ -1,9 +1,10 @@
+import type { Actor } from '../access/caller.ts';
 import type { Sql } from '../db/connection.ts';
 import { TaskEnded, TaskNotFound } from './errors.ts';
-import { hasEnded, type Task, type TaskId, type Tenant } from './task.ts';
-import { findTask, requestCancel } from './task-store.ts';
+import { hasEnded, type Task, type TaskId } from './task.ts';
+import { requestCancel, selectTask } from './task-store.ts';
 
-export type CancelTask = (tenant: Tenant, id: TaskId) => Promise<Task>;
+export type CancelTask = (actor: Actor, id: TaskId) => Promise<Task>;
 
 /**
  * Ends a queued task at once, and has the worker of a running one kill the command within two
@@ -11,10 +12,10 @@ export type CancelTask = (tenant: Tenant, id: TaskId) => Promise<Task>;
  * @throws TaskNotFound, TaskEnded
  */
 export function makeCancelTask({ sql }: { sql: Sql }): CancelTask {
-  return async (tenant, id) => {
+  return async (actor, id) => {
     for (;;) {
-      const requested = await requestCancel(sql, tenant, id);
-      const task = await findTask(sql, tenant, id);
+      const requested = await requestCancel(sql, actor, id);
+      const task = await selectTask(sql, actor.tenant, id);
       if (!task) throw new TaskNotFound(id);
       if (requested) return task;
       if (hasEnded(task.status)) throw new TaskEnded(task);

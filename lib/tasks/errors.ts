@@ -1,6 +1,11 @@
 import type { Task, TaskId } from './task.ts';
 
-export type TaskErrorCode = 'task_not_found' | 'task_ended' | 'task_not_ended';
+export type TaskErrorCode =
+  | 'task_not_found'
+  | 'attempt_not_found'
+  | 'task_ended'
+  | 'task_not_ended'
+  | 'idempotency_key_reused';
 
 /** A request about tasks that cannot be met. Knows nothing of HTTP. */
 export abstract class TaskError extends Error {
@@ -15,6 +20,28 @@ export class TaskNotFound extends TaskError {
   constructor(taskId: TaskId) {
     super(`There is no task ${taskId}.`);
     this.taskId = taskId;
+  }
+}
+
+export class AttemptNotFound extends TaskError {
+  override readonly name = 'AttemptNotFound';
+  override readonly code = 'attempt_not_found';
+
+  constructor(taskId: TaskId, attempt: number, newest: number) {
+    const has = newest === 0 ? 'it has not been started yet' : `its newest one is ${newest}`;
+    super(`Task ${taskId} has no attempt ${attempt}: ${has}.`);
+  }
+}
+
+/** The same `Idempotency-Key` came with another body. */
+export class IdempotencyKeyReused extends TaskError {
+  override readonly name = 'IdempotencyKeyReused';
+  override readonly code = 'idempotency_key_reused';
+
+  constructor(key: string) {
+    super(
+      `The Idempotency-Key "${key}" was used for another request. Send the same body, or a new key.`,
+    );
   }
 }
 

@@ -12,6 +12,7 @@ import {
 import { TaskNotFound } from './errors.ts';
 import { type KeptLease, makeLeaseKeeper } from './lease-keeper.ts';
 import { sandboxLimits } from './limits.ts';
+import { makeOutputRecorder, type OutputRecorder } from './output-recorder.ts';
 import { type PublishDeps, publishOwed } from './publish-owed.ts';
 import { settlementOf } from './settlement.ts';
 import type { TaskId } from './task.ts';
@@ -53,8 +54,9 @@ export function makeExecuteTask(deps: ExecuteTaskDeps): ExecuteTask {
     const lease = leases.keep(claim, claimedAt);
     try {
       const ended = AbortSignal.any([signal, lease.lost, lease.cancelled]);
-      const outcome = await runSandboxed(deps, claim, ended);
-      return await conclude(deps, { claim, lease, outcome, signal });
+      const output = makeOutputRecorder(deps, claim);
+      const outcome = await runSandboxed(deps, claim, output, ended);
+      return await conclude(deps, { claim, lease, output, outcome, signal });
     } finally {
       lease.release();
     }
@@ -65,14 +67,26 @@ export function makeExecuteTask(deps: ExecuteTaskDeps): ExecuteTask {
  * A sandbox that breaks is told in the attempt; the task stays ours until its lease ends, which is
  * the pause before the rescue lets it run again. @throws SandboxError
  */
-async function runSandboxed({ sql, sandbox }: ExecuteTaskDeps, claim: Claim, ended: AbortSignal) {
+async function runSandboxed(
+  { sql, sandbox, logger }: ExecuteTaskDeps,
+  claim: Claim,
+  output: OutputRecorder,
+  ended: AbortSignal,
+) {
   try {
-    return await sandbox.run(claim.command, sandboxLimits(claim), () => {}, ended);
+    return await sandbox.run(claim.command, sandboxLimits(claim), output.add, ended);
   } catch (error) {
-    if (error instanceof SandboxError) await blameSandbox(sql, claim, error.message);
+    await output.finish();
+    if (error instanceof SandboxError) {
+      await blameSandbox(sql, claim, error.message).catch((err: unknown) =>
+        logger.warn({ ...keyOf(claim), err }, 'could not tell that the sandbox broke'),
+      );
+    }
     throw error;
   }
 }
+
+const keyOf = ({ taskId, attempt }: Claim) => ({ taskId, attempt });
 
 /**
  * Begins nothing any more. The message is owed again, and the relay publishes it a little later:
@@ -93,15 +107,16 @@ async function skip(deps: PublishDeps, taskId: TaskId): Promise<Execution> {
 interface Run {
   readonly claim: Claim;
   readonly lease: KeptLease;
+  readonly output: OutputRecorder;
   readonly outcome: Outcome;
   readonly signal: AbortSignal;
 }
 
 async function conclude(deps: ExecuteTaskDeps, run: Run): Promise<Execution> {
-  const { lease, outcome } = run;
-  if (outcome.ending.kind === 'aborted') {
-    if (lease.lost.aborted) return superseded(deps, run);
-    if (!lease.cancelled.aborted) return giveBack(deps, run);
+  const { lease, output, outcome } = run;
+  if (outcome.ending.kind === 'aborted' && (lease.lost.aborted || !lease.cancelled.aborted)) {
+    await output.finish();
+    return lease.lost.aborted ? superseded(deps, run) : giveBack(deps, run);
   }
   const settled = await settle(deps, run);
   if (!settled) return superseded(deps, run);
@@ -117,8 +132,7 @@ async function giveBack(deps: ExecuteTaskDeps, run: Run): Promise<Execution> {
 }
 
 function superseded({ logger }: ExecuteTaskDeps, { claim, lease }: Run): Execution {
-  const { taskId, attempt } = claim;
-  logger.warn({ taskId, attempt, reason: lease.lost.reason }, 'gave up a stale attempt');
+  logger.warn({ ...keyOf(claim), reason: lease.lost.reason }, 'gave up a stale attempt');
   return 'superseded';
 }
 
@@ -127,11 +141,12 @@ function superseded({ logger }: ExecuteTaskDeps, { claim, lease }: Run): Executi
  * the end of the lease: the attempt number tells whether the result still counts. It stops when
  * `signal` asks for that and nothing is ours any more.
  */
-async function settle({ sql }: ExecuteTaskDeps, { claim, outcome, lease, signal }: Run) {
+async function settle({ sql }: ExecuteTaskDeps, { claim, output, outcome, lease, signal }: Run) {
   const settlement = settlementOf(outcome);
+  const unstored = await output.finish();
   for (;;) {
     try {
-      return await settleAttempt(sql, claim, settlement);
+      return await settleAttempt(sql, claim, settlement, unstored);
     } catch (error) {
       if (!isDatabaseUnavailable(error) || (signal.aborted && lease.lost.aborted)) throw error;
       await delay(SETTLE_RETRY_MS);

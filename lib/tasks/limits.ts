@@ -26,35 +26,35 @@ export const MAX_START_DELAY_SECONDS = 365 * 86_400;
 
 const MiB = 1024 * 1024;
 
-/** What a command may use besides wall time and memory: the smallest, the largest and the usual. */
+/** What a command may use besides wall time and memory: the least and the most to ask for. */
 export const LIMIT_RANGES = {
-  /** Of one process. Usually four times `timeoutSeconds`: a command may use several processors. */
-  cpuSeconds: { min: 1, max: 4 * MAX_TIMEOUT_SECONDS, usual: undefined },
-  processes: { min: 1, max: 256, usual: 64 },
-  /** One file. */
-  fileMb: { min: 1, max: 1024, usual: 64 },
-  /** All that it writes, together. */
-  diskMb: { min: 1, max: 1024, usual: 128 },
   /** Of one process. */
-  openFiles: { min: 16, max: 1024, usual: 256 },
+  cpuSeconds: { min: 1, max: 4 * MAX_TIMEOUT_SECONDS },
+  processes: { min: 1, max: 256 },
+  /** One file. */
+  fileMb: { min: 1, max: 1024 },
+  /** All that it writes, together. */
+  diskMb: { min: 1, max: 1024 },
+  /** Of one process. */
+  openFiles: { min: 16, max: 1024 },
   /** Kept; what comes beyond is counted and dropped. More would not fit into Lambda's answer. */
-  stdoutBytes: { min: 0, max: MiB, usual: MiB },
-  stderrBytes: { min: 0, max: MiB, usual: MiB },
+  stdoutBytes: { min: 0, max: MiB },
+  stderrBytes: { min: 0, max: MiB },
 } as const;
 
 export type TaskLimits = Readonly<Record<keyof typeof LIMIT_RANGES, number>>;
 
 /** The limits that hold for what a user does not say. */
 export function usualLimits(timeoutSeconds: number): TaskLimits {
-  const { processes, fileMb, diskMb, openFiles, stdoutBytes, stderrBytes } = LIMIT_RANGES;
   return {
+    // A command may use several processors.
     cpuSeconds: 4 * timeoutSeconds,
-    processes: processes.usual,
-    fileMb: fileMb.usual,
-    diskMb: diskMb.usual,
-    openFiles: openFiles.usual,
-    stdoutBytes: stdoutBytes.usual,
-    stderrBytes: stderrBytes.usual,
+    processes: 64,
+    fileMb: 64,
+    diskMb: 128,
+    openFiles: 256,
+    stdoutBytes: MiB,
+    stderrBytes: MiB,
   };
 }
 

@@ -1,16 +1,17 @@
+import type { Actor } from '../access/caller.ts';
 import { TaskNotEnded, TaskNotFound } from './errors.ts';
 import { type PublishDeps, publishOwed } from './publish-owed.ts';
-import { hasEnded, type Task, type TaskId, type Tenant } from './task.ts';
-import { findTask, requeueEnded } from './task-store.ts';
+import { hasEnded, type Task, type TaskId } from './task.ts';
+import { requeueEnded, selectTask } from './task-store.ts';
 
-export type RetryTask = (tenant: Tenant, id: TaskId) => Promise<Task>;
+export type RetryTask = (actor: Actor, id: TaskId) => Promise<Task>;
 
 /** Runs an ended task again, as its next attempt. @throws TaskNotFound, TaskNotEnded */
 export function makeRetryTask(deps: PublishDeps): RetryTask {
-  return async (tenant, id) => {
+  return async (actor, id) => {
     for (;;) {
-      const owed = await requeueEnded(deps.sql, tenant, id);
-      const task = await findTask(deps.sql, tenant, id);
+      const owed = await requeueEnded(deps.sql, actor, id);
+      const task = await selectTask(deps.sql, actor.tenant, id);
       if (!task) throw new TaskNotFound(id);
       if (owed) {
         await publishOwed(deps, [owed]);

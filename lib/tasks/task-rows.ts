@@ -7,6 +7,7 @@ import type {
   AttemptStatus,
   Failure,
   FailureCode,
+  Output,
   Outputs,
   Task,
   TaskId,
@@ -48,11 +49,11 @@ export interface TaskRow {
   attemptFinishedAt: Date | null;
 }
 
-/** A TaskRow with what the attempt wrote. */
+/** A TaskRow with what the attempt wrote: null for nothing. */
 export interface OutputRow extends TaskRow {
-  stdout: Buffer;
+  stdout: Buffer | null;
   stdoutBytes: number;
-  stderr: Buffer;
+  stderr: Buffer | null;
   stderrBytes: number;
 }
 
@@ -129,16 +130,25 @@ function toAttempt(row: TaskRow, number: number): Attempt {
   };
 }
 
-/** Endings that their worker did not see. */
-const LEFT_NO_OUTPUT = new Set<FailureCode | null>(['worker_lost', 'sandbox_error']);
-
-/** Null while the attempt runs, and for ever when it took its output along. */
+/** What the attempt has written so far. Null before there is one, and where nobody can tell. */
 function outputOf(row: OutputRow): Outputs | null {
-  if (!row.attemptFinishedAt || LEFT_NO_OUTPUT.has(row.attemptFailureCode)) return null;
+  const { number, stdout, stderr, attemptFinishedAt, attemptFailureCode } = row;
+  const unseen = ENDED_UNSEEN.has(attemptFailureCode);
+  if (number === null || (unseen && !stdout && !stderr)) return null;
+  // Whoever saw the end counted all of it, kept or not.
+  const counted = attemptFinishedAt !== null && !unseen;
   return {
-    stdout: { bytes: row.stdout, totalBytes: row.stdoutBytes },
-    stderr: { bytes: row.stderr, totalBytes: row.stderrBytes },
+    stdout: outputStream(stdout, counted ? row.stdoutBytes : undefined),
+    stderr: outputStream(stderr, counted ? row.stderrBytes : undefined),
   };
+}
+
+/** Endings that their worker did not see. */
+const ENDED_UNSEEN = new Set<FailureCode | null>(['worker_lost', 'sandbox_error']);
+
+function outputStream(stored: Buffer | null, totalBytes: number | undefined): Output {
+  const bytes = stored ?? Buffer.of();
+  return { bytes, totalBytes: totalBytes ?? bytes.length };
 }
 
 function resultOf({ exitCode, signal, wallMs, cpuMs, maxRssBytes }: TaskRow): AttemptResult {

@@ -3,9 +3,6 @@ import type { TaskLimits } from './limits.ts';
 
 export type TaskId = string & { readonly __brand: 'TaskId' };
 
-/** Who a task belongs to. */
-export type Tenant = string & { readonly __brand: 'Tenant' };
-
 export const TASK_STATUSES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 export type AttemptStatus = Exclude<TaskStatus, 'queued'>;
@@ -71,13 +68,13 @@ export interface TaskSummary {
   readonly result: AttemptResult;
 }
 
-/** A task with its attempts, oldest first, and the output of the newest one once it has ended. */
+/** A task with its attempts, oldest first, and what the newest one has written so far. */
 export interface Task extends TaskSummary {
   readonly attempts: readonly Attempt[];
   readonly output: Outputs | null;
 }
 
-/** How an execution ended. Exactly one of exit code and signal is set once it has. */
+/** How an execution ended. At most one of exit code and signal is set: neither when a limit ended it. */
 export interface AttemptResult {
   readonly exitCode: number | null;
   readonly signal: string | null;

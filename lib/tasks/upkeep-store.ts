@@ -104,9 +104,9 @@ async function abandon(
 
 /** Tells whether a task has waited so long that its message may be lost. */
 export async function anyOverdue(sql: Sql): Promise<boolean> {
-  const [row] = await sql<[{ any: boolean }]>`
-    select exists (select from errand.tasks where status = 'queued' and nudge_at < now()) as any`;
-  return row.any;
+  const [row] = await sql<[{ overdue: boolean }]>`
+    select exists (select from errand.tasks where status = 'queued' and nudge_at < now()) as overdue`;
+  return row.overdue;
 }
 
 /** How many tasks should have a message in the queue now; counts to `limit` at most. */

@@ -38,6 +38,30 @@ const onQueuedTask: Record<string, Violation> = {
   outbox_task: (sql) =>
     sql`
     insert into errand.outbox (task_id, due_at, relay_at) values (${aTaskId()}, now(), now())`,
+  output_chunks_pkey: (sql, task) => sql`
+    insert into errand.output_chunks (task_id, seq, stream, bytes)
+    values (${task}, 7, 'stdout', 'x'), (${task}, 7, 'stderr', 'x')`,
+  output_chunks_task: (sql) => sql`
+    insert into errand.output_chunks (task_id, seq, stream, bytes)
+    values (${aTaskId()}, 1, 'stdout', 'x')`,
+  output_chunks_stream_known: (sql, task) => sql`
+    insert into errand.output_chunks (task_id, seq, stream, bytes) values (${task}, 1, 'log', 'x')`,
+  idempotency_keys_pkey: (sql, task) => sql`
+    insert into errand.idempotency_keys (tenant, key, position, request_hash, task_id)
+    values ('a', 'k', 1, 'x', ${task}), ('a', 'k', 1, 'y', ${task})`,
+  idempotency_keys_task: (sql) => sql`
+    insert into errand.idempotency_keys (tenant, key, position, request_hash, task_id)
+    values ('a', 'k', 1, 'x', ${aTaskId()})`,
+  task_labels_pkey: (sql, task) => sql`
+    insert into errand.task_labels (tenant, key, value, created_at, task_id)
+    values ('a', 'k', 'v', 'epoch', ${task}), ('a', 'k', 'v', 'epoch', ${task})`,
+  task_labels_task: (sql) => sql`
+    insert into errand.task_labels (tenant, key, value, created_at, task_id)
+    values ('a', 'k', 'v', 'epoch', ${aTaskId()})`,
+  audit_log_pkey: (sql) => sql`
+    insert into errand.audit_log (id, tenant, action, subject, request_id)
+    overriding system value
+    values (7, 'a', 'x', 'x', 'x'), (7, 'a', 'x', 'x', 'x')`,
 };
 
 /** The same, on a task whose first attempt runs. */
@@ -79,13 +103,19 @@ describe('the database', () => {
     expect(rows.map(({ name }) => name).sort()).toEqual(tried.sort());
   });
 
-  it('forgets the attempts and messages of a deleted task', async () => {
-    const task = await storeTask(database.sql);
+  it('forgets all that belongs to a deleted task', async () => {
+    const task = await storeTask(database.sql, { labels: { a: 'b' } });
     await claimed(database.sql, task);
     await database.sql`
       insert into errand.outbox (task_id, due_at, relay_at) values (${task}, now(), now())`;
+    await database.sql`
+      insert into errand.output_chunks (task_id, seq, stream, bytes)
+      values (${task}, 1000001, 'stdout', 'x')`;
     await database.sql`delete from errand.tasks where id = ${task}`;
-    expect(await database.sql`select from errand.attempts where task_id = ${task}`).toHaveLength(0);
-    expect(await database.sql`select from errand.outbox where task_id = ${task}`).toHaveLength(0);
+    for (const table of ['attempts', 'outbox', 'output_chunks', 'task_labels']) {
+      const left = await database.sql`
+        select from errand.${database.sql(table)} where task_id = ${task}`;
+      expect([table, left.length]).toEqual([table, 0]);
+    }
   });
 });

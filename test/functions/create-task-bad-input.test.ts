@@ -293,12 +293,12 @@ describe('POST /api/tasks refuses, and leaves nothing of,', () => {
   });
 
   it.each([
-    ['text', 'x'.repeat(1024 * 1024 + 1), false],
-    ['base64', Buffer.alloc(1024 * 1024 + 1).toString('base64'), true],
+    ['text', 'x'.repeat(4 * 1024 * 1024 + 1), false],
+    ['base64', Buffer.alloc(4 * 1024 * 1024 + 1).toString('base64'), true],
   ])('a body over the limit, in %s', async (_how, body, isBase64Encoded) => {
     const answer = await postText(body, { isBase64Encoded });
     expectProblem(answer, 413, 'body_too_large');
-    expect(answer.body.detail).toBe('The body has 1048577 bytes; at most 1048576 are allowed.');
+    expect(answer.body.detail).toBe('The body has 4194305 bytes; at most 4194304 are allowed.');
   });
 
   it.each([

@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { Tenant } from '../../lib/access/caller.ts';
 import { settleAttempt } from '../../lib/tasks/attempt-store.ts';
+import { seqBefore, storeOutput } from '../../lib/tasks/output-store.ts';
 import { settlementOf } from '../../lib/tasks/settlement.ts';
-import type { TaskId, Tenant } from '../../lib/tasks/task.ts';
+import type { TaskId } from '../../lib/tasks/task.ts';
 import { aTaskId, storeTask } from '../support/a-task.ts';
 import { claimed } from '../support/claimed.ts';
 import { eventually } from '../support/eventually.ts';
@@ -33,7 +35,10 @@ async function storeEnded(stdout: Buffer, totalBytes = stdout.length): Promise<T
     stderr: nothing,
     usage: { wallMs: 12, cpuMs: 3, maxRssBytes: 4096 },
   });
-  await settleAttempt(database.sql, claim, settlement);
+  await settleAttempt(database.sql, claim, settlement, {
+    firstSeq: seqBefore(1) + 1,
+    chunks: [{ stream: 'stdout', bytes: stdout }],
+  });
   return task;
 }
 
@@ -44,13 +49,13 @@ describe('GET /api/tasks/{taskId}', () => {
     expect(body).toMatchObject({ status: 'queued', stdout: null, stderr: null, attempts: [] });
   });
 
-  it('shows a running task without output', async () => {
+  it('shows a running task with what it has written, which is nothing yet', async () => {
     const task = await storeTask(database.sql);
     await claimed(database.sql, task);
     expect((await get(task)).body).toMatchObject({
       status: 'running',
       attempt: 1,
-      stdout: null,
+      stdout: '',
       exitCode: null,
       usage: null,
       attempts: [{ number: 1, status: 'running', sandboxTier: 'none', finishedAt: null }],
@@ -104,13 +109,20 @@ describe('GET /api/tasks/{taskId}', () => {
     expect(JSON.stringify(body).length).toBeLessThan(3_000_000);
   });
 
-  it('tells nothing of the output of an attempt that its worker did not survive', async () => {
+  it('shows what an attempt wrote that its worker did not survive', async () => {
     const task = await storeTask(database.sql);
-    await claimed(database.sql, task);
+    const claim = await claimed(database.sql, task);
+    const chunks = [{ stream: 'stdout', bytes: Buffer.from('so far') }] as const;
+    await storeOutput(database.sql, claim, { firstSeq: seqBefore(1) + 1, chunks });
     await database.sql`
       update errand.attempts set status = 'failed', finished_at = now(),
              failure_code = 'worker_lost', failure_message = 'x' where task_id = ${task}`;
-    expect((await get(task)).body).toMatchObject({ stdout: null, stderr: null, exitCode: null });
+    expect((await get(task)).body).toMatchObject({
+      stdout: 'so far',
+      stdoutBytes: 6,
+      stderr: '',
+      exitCode: null,
+    });
   });
 
   it('ignores query parameters that it does not know', async () => {

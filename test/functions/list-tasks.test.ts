@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { insertTask } from '../../lib/tasks/task-store.ts';
-import { aTask, aTaskId, storeTask, TENANT } from '../support/a-task.ts';
+import { storeTask } from '../support/a-task.ts';
 import { expectProblem } from '../support/expect-problem.ts';
 import { request, useFunctions } from '../support/functions.ts';
 import { anHttpEvent } from '../support/http-event.ts';
@@ -26,8 +25,8 @@ async function walk(limit: number): Promise<{ ids: string[]; pages: number }> {
 }
 
 async function storeMany(count: number): Promise<string[]> {
-  const ids = Array.from({ length: count }, aTaskId);
-  await Promise.all(ids.map((id) => insertTask(database.sql, id, TENANT, aTask())));
+  const ids: string[] = [];
+  for (let n = 0; n < count; n++) ids.push(await storeTask(database.sql));
   return ids;
 }
 

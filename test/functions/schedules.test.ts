@@ -1,7 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { isDatabaseUnavailable } from '../../lib/db/unavailable.ts';
-import { insertTask } from '../../lib/tasks/task-store.ts';
-import { aTask, aTaskId, expireLease, makeRelayDue, storeTask, TENANT } from '../support/a-task.ts';
+import {
+  ACTOR,
+  aTask,
+  aTaskId,
+  expireLease,
+  insertTask,
+  makeRelayDue,
+  storeTask,
+} from '../support/a-task.ts';
 import { claimed } from '../support/claimed.ts';
 import { tick, useFunctions } from '../support/functions.ts';
 
@@ -15,7 +22,7 @@ beforeEach(async () => {
 
 describe('the scheduled functions', () => {
   it('relay-outbox publishes what was left unsent', async () => {
-    const { owed } = await insertTask(database.sql, aTaskId(), TENANT, aTask());
+    const { owed } = await insertTask(database.sql, aTaskId(), ACTOR, aTask());
     await makeRelayDue(database.sql);
     await tick('relay-outbox');
     expect(await broker.drain()).toEqual([{ taskId: owed.taskId }]);

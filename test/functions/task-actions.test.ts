@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { requestCancel } from '../../lib/tasks/task-store.ts';
-import { aTaskId, storeTask, TENANT } from '../support/a-task.ts';
+import { ACTOR, aTaskId, storeTask } from '../support/a-task.ts';
 import { claimed } from '../support/claimed.ts';
 import { expectProblem } from '../support/expect-problem.ts';
 import { request, useFunctions } from '../support/functions.ts';
@@ -43,7 +43,7 @@ describe('POST /api/tasks/{taskId}/cancel', () => {
 
   it('answers 409 when the task has ended', async () => {
     const task = await storeTask(database.sql);
-    await requestCancel(database.sql, TENANT, task);
+    await requestCancel(database.sql, ACTOR, task);
     expectProblem(await act('cancel', task), 409, 'task_ended');
   });
 });
@@ -51,7 +51,7 @@ describe('POST /api/tasks/{taskId}/cancel', () => {
 describe('POST /api/tasks/{taskId}/retry', () => {
   it('answers 202 with the task, which is queued again', async () => {
     const task = await storeTask(database.sql);
-    await requestCancel(database.sql, TENANT, task);
+    await requestCancel(database.sql, ACTOR, task);
     const { status, body } = await act('retry', task);
     expect(status).toBe(202);
     expect(body).toMatchObject({ id: task, status: 'queued', finishedAt: null });

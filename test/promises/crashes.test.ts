@@ -9,16 +9,15 @@ import { connect } from '../../lib/db/connection.ts';
 import { migrate, readMigrations } from '../../lib/db/migrate.ts';
 import { openSqsQueue, type SqsSettings } from '../../lib/queue/sqs.ts';
 import type { TaskQueue } from '../../lib/queue/task-queue.ts';
-import { makeCreateTask } from '../../lib/tasks/create-task.ts';
 import { makeExecuteTask } from '../../lib/tasks/execute-task.ts';
 import { takeOwedMessages } from '../../lib/tasks/outbox.ts';
 import { makeRelayOutbox } from '../../lib/tasks/relay-outbox.ts';
 import { makeRescueTasks } from '../../lib/tasks/rescue-tasks.ts';
 import type { TaskId } from '../../lib/tasks/task.ts';
-import { insertTask } from '../../lib/tasks/task-store.ts';
 import { abandonExpired } from '../../lib/tasks/upkeep-store.ts';
 import { findIllegalSteps, recordHistory } from '../../scripts/chaos/history.ts';
-import { aTask, aTaskId, makeRelayDue, storeTask, TENANT } from '../support/a-task.ts';
+import { ACTOR, aTask, aTaskId, insertTask, makeRelayDue, storeTask } from '../support/a-task.ts';
+import { creator } from '../support/create.ts';
 import { useDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 import { createQueue, deleteQueue, drainQueue, sendRaw } from '../support/queue.ts';
@@ -200,7 +199,7 @@ describe('a worker that gets SIGTERM', () => {
 describe('a relay that is killed', () => {
   it('costs no message: another run of the relay sends what it took', async () => {
     const id = aTaskId();
-    await insertTask(database.sql, id, TENANT, aTask());
+    await insertTask(database.sql, id, ACTOR, aTask());
     await makeRelayDue(database.sql);
     expect(await takeOwedMessages(database.sql, 100)).toHaveLength(1);
     const relayOutbox = makeRelayOutbox({ sql: database.sql, queue });
@@ -252,11 +251,11 @@ describe('a queue server that is killed', () => {
     const settings = await createQueue(emulator.url);
     const queue = openSqsQueue(settings);
     const deps = { sql: database.sql, queue, logger: quiet };
-    const createTask = makeCreateTask(deps);
+    const createTask = creator(deps);
     try {
-      const before = await createTask(TENANT, aTask());
+      const before = await createTask(aTask());
       await emulator.crash();
-      const during = await createTask(TENANT, aTask());
+      const during = await createTask(aTask());
       expect(await owedTasks(database.sql)).toContain(during.id);
       await emulator.restart();
       await makeRelayDue(database.sql);

@@ -14,8 +14,8 @@ import {
   deleteEnded,
   oweForgotten,
 } from '../../lib/tasks/upkeep-store.ts';
-import { TENANT } from '../support/a-task.ts';
-import { FAILED, SUCCEEDED } from './settlements.ts';
+import { ACTOR } from '../support/a-task.ts';
+import { FAILED, NO_OUTPUT, SUCCEEDED } from './settlements.ts';
 
 /** A task, and the attempt of its worker. */
 export interface Subject {
@@ -28,12 +28,12 @@ export const moves = {
   claim: (sql: Sql, { id }: Subject) => claim(sql, id),
   'owe a message': (sql: Sql, { id }: Subject) => oweUnclaimed(sql, id),
   renew: (sql: Sql, subject: Subject) => renewLeases(sql, [keyOf(subject)], 30),
-  succeed: (sql: Sql, subject: Subject) => settleAttempt(sql, keyOf(subject), SUCCEEDED),
-  fail: (sql: Sql, subject: Subject) => settleAttempt(sql, keyOf(subject), FAILED),
+  succeed: (sql: Sql, subject: Subject) => settleAttempt(sql, keyOf(subject), SUCCEEDED, NO_OUTPUT),
+  fail: (sql: Sql, subject: Subject) => settleAttempt(sql, keyOf(subject), FAILED, NO_OUTPUT),
   'give back': (sql: Sql, subject: Subject) => abandonHeld(sql, keyOf(subject)),
   rescue: (sql: Sql) => abandonExpired(sql, 100),
-  cancel: (sql: Sql, { id }: Subject) => requestCancel(sql, TENANT, id),
-  retry: (sql: Sql, { id }: Subject) => requeueEnded(sql, TENANT, id),
+  cancel: (sql: Sql, { id }: Subject) => requestCancel(sql, ACTOR, id),
+  retry: (sql: Sql, { id }: Subject) => requeueEnded(sql, ACTOR, id),
   nudge: (sql: Sql) => oweForgotten(sql, 100),
 } as const satisfies Record<string, (sql: Sql, subject: Subject) => Promise<unknown>>;
 

@@ -1,11 +1,11 @@
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connect, type Sql } from '../../lib/db/connection.ts';
 import { isDatabaseUnavailable } from '../../lib/db/unavailable.ts';
-import { makeCreateTask } from '../../lib/tasks/create-task.ts';
 import { makeExecuteTask } from '../../lib/tasks/execute-task.ts';
 import type { TaskId } from '../../lib/tasks/task.ts';
 import { findIllegalStates, findIllegalSteps, recordHistory } from '../../scripts/chaos/history.ts';
-import { aTask, storeTask, TENANT } from '../support/a-task.ts';
+import { aTask, storeTask } from '../support/a-task.ts';
+import { creator } from '../support/create.ts';
 import { useDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 import { useQueue } from '../support/queue.ts';
@@ -127,7 +127,7 @@ describe('connections that are terminated again and again', () => {
     const sql = database.connect({ poolMax: 4 });
     const sandbox = scriptedSandbox();
     const worker = aWorker({ sql, sandbox, leaseSeconds: 30 });
-    const createTask = makeCreateTask({ sql, queue: broker.queue, logger: quiet });
+    const createTask = creator({ sql, queue: broker.queue, logger: quiet });
     const first = await storeTask(watcher);
     const { command, execution } = await start(worker, sandbox, first);
 
@@ -145,7 +145,7 @@ describe('connections that are terminated again and again', () => {
     };
     const submit = async () => {
       while (performance.now() < stopAt) {
-        const task = await createTask(TENANT, aTask()).catch(onlyUnavailable);
+        const task = await createTask(aTask()).catch(onlyUnavailable);
         if (task) accepted.push(task.id);
       }
     };

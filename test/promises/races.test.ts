@@ -5,14 +5,14 @@ import { type CancelTask, makeCancelTask } from '../../lib/tasks/cancel-task.ts'
 import { makeRetryTask, type RetryTask } from '../../lib/tasks/retry-task.ts';
 import type { TaskId } from '../../lib/tasks/task.ts';
 import { findIllegalStates, findIllegalSteps, recordHistory } from '../../scripts/chaos/history.ts';
-import { expireLease, storeTask, type TaskFields, TENANT } from '../support/a-task.ts';
+import { ACTOR, expireLease, storeTask, type TaskFields } from '../support/a-task.ts';
 import { useDatabase } from '../support/database.ts';
 import { useQueue } from '../support/queue.ts';
 import { quiet } from '../support/quiet.ts';
 import { owedTasks, theTask } from '../support/rows.ts';
 import { runBehindLock } from './in-order.ts';
 import { claim, deleteNow, MOVES, type Move, moves, type Subject } from './moves.ts';
-import { FAILED } from './settlements.ts';
+import { FAILED, NO_OUTPUT } from './settlements.ts';
 
 const database = useDatabase();
 const broker = useQueue();
@@ -51,7 +51,7 @@ async function anExpired(fields: TaskFields = RETRIED): Promise<Subject> {
 
 async function aFailed(): Promise<Subject> {
   const subject = await aRunning({ maxAttempts: 1 });
-  await settleAttempt(sql, { taskId: subject.id, attempt: 1 }, FAILED);
+  await settleAttempt(sql, { taskId: subject.id, attempt: 1 }, FAILED, NO_OUTPUT);
   return subject;
 }
 
@@ -150,8 +150,8 @@ describe('cancel and retry at the same time', () => {
     for (let n = 0; n < 30; n++) {
       const { id } = await aFailed();
       const [cancelled] = await Promise.all([
-        cancelTask(TENANT, id).catch((error: unknown) => error),
-        retryTask(TENANT, id),
+        cancelTask(ACTOR, id).catch((error: unknown) => error),
+        retryTask(ACTOR, id),
       ]);
       // The cancel finds the task ended, or queued by the retry; it never says "ended: queued".
       if (cancelled instanceof Error) expect(cancelled.message).toMatch(/it has failed/);

@@ -1,6 +1,8 @@
 import type { Settlement } from '../../lib/tasks/attempt-store.ts';
+import type { OutputBatch } from '../../lib/tasks/output-store.ts';
 
-const nothing = { bytes: Buffer.alloc(0), totalBytes: 0 };
+/** Of an attempt that wrote nothing, or whose output is stored already. */
+export const NO_OUTPUT: OutputBatch = { firstSeq: 1, chunks: [] };
 
 export const SUCCEEDED: Settlement = {
   status: 'succeeded',
@@ -10,8 +12,8 @@ export const SUCCEEDED: Settlement = {
   wallMs: 1,
   cpuMs: null,
   maxRssBytes: null,
-  stdout: nothing,
-  stderr: nothing,
+  stdoutBytes: 0,
+  stderrBytes: 0,
 };
 
 export const FAILED: Settlement = {

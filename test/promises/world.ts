@@ -14,17 +14,17 @@ import {
   settleAttempt,
 } from '../../lib/tasks/attempt-store.ts';
 import { makeCancelTask } from '../../lib/tasks/cancel-task.ts';
-import { makeCreateTask } from '../../lib/tasks/create-task.ts';
 import { publishOwed } from '../../lib/tasks/publish-owed.ts';
 import { makeRelayOutbox } from '../../lib/tasks/relay-outbox.ts';
 import { makeRescueTasks } from '../../lib/tasks/rescue-tasks.ts';
 import { makeRetryTask } from '../../lib/tasks/retry-task.ts';
 import type { NewTask, TaskId } from '../../lib/tasks/task.ts';
-import { insertTask } from '../../lib/tasks/task-store.ts';
 import { abandonHeld } from '../../lib/tasks/upkeep-store.ts';
 import { findIllegalStates, findIllegalSteps } from '../../scripts/chaos/history.ts';
-import { aTask, aTaskId, TENANT } from '../support/a-task.ts';
+import { ACTOR, aTask, aTaskId, insertTask } from '../support/a-task.ts';
+import { creator } from '../support/create.ts';
 import { quiet } from '../support/quiet.ts';
+import { NO_OUTPUT } from './settlements.ts';
 
 /** What a task's row says about what happens next. */
 export interface Row {
@@ -90,7 +90,7 @@ export class World {
   }
 
   async create(fields: Partial<NewTask>): Promise<TaskId> {
-    const { id } = await makeCreateTask(this.#deps)(TENANT, aTask(fields));
+    const { id } = await creator(this.#deps)(aTask(fields));
     this.tasks.push(id);
     return id;
   }
@@ -98,7 +98,7 @@ export class World {
   /** The API dies between its commit and its publish. */
   async createAndDie(fields: Partial<NewTask>): Promise<TaskId> {
     const id = aTaskId();
-    await insertTask(this.sql, id, TENANT, aTask(fields));
+    await insertTask(this.sql, id, ACTOR, aTask(fields));
     this.tasks.push(id);
     return id;
   }
@@ -121,7 +121,7 @@ export class World {
 
   async settle(claim: Claim, end: Settlement) {
     this.vanish(claim);
-    const settled = await settleAttempt(this.sql, claim, end);
+    const settled = await settleAttempt(this.sql, claim, end, NO_OUTPUT);
     if (settled?.retry) await publishOwed(this.#deps, [settled.retry]);
     return settled;
   }
@@ -141,8 +141,8 @@ export class World {
     this.held = this.held.filter((other) => other !== claim);
   }
 
-  cancel = (id: TaskId) => makeCancelTask(this.#deps)(TENANT, id);
-  retry = (id: TaskId) => makeRetryTask(this.#deps)(TENANT, id);
+  cancel = (id: TaskId) => makeCancelTask(this.#deps)(ACTOR, id);
+  retry = (id: TaskId) => makeRetryTask(this.#deps)(ACTOR, id);
   relay = () => makeRelayOutbox(this.#deps)();
   rescue = () => makeRescueTasks(this.#deps)();
 

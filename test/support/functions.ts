@@ -69,6 +69,8 @@ export interface Answer {
 type FunctionName =
   | 'cancel-task'
   | 'create-task'
+  | 'create-tasks'
+  | 'get-output'
   | 'get-task'
   | 'health-live'
   | 'health-ready'

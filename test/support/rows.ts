@@ -1,11 +1,11 @@
 import type { Sql } from '../../lib/db/connection.ts';
 import type { Task, TaskId } from '../../lib/tasks/task.ts';
-import { findTask } from '../../lib/tasks/task-store.ts';
+import { selectTask } from '../../lib/tasks/task-store.ts';
 import { TENANT } from './a-task.ts';
 
 /** A task that must be there. */
 export async function theTask(sql: Sql, id: TaskId): Promise<Task> {
-  const task = await findTask(sql, TENANT, id);
+  const task = await selectTask(sql, TENANT, id);
   if (!task) throw new Error(`there is no task ${id}`);
   return task;
 }

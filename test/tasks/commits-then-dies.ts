@@ -1,11 +1,11 @@
 /** A process that creates a task and is killed after the commit, before the message is sent. */
 import { connect } from '../../lib/db/connection.ts';
-import { makeCreateTask } from '../../lib/tasks/create-task.ts';
-import { aTask, TENANT } from '../support/a-task.ts';
+import { aTask } from '../support/a-task.ts';
+import { creator } from '../support/create.ts';
 import { quiet } from '../support/quiet.ts';
 
 const url = process.env.DATABASE_URL ?? '';
-const createTask = makeCreateTask({
+const createTask = creator({
   sql: connect({ url, poolMax: 1, prepare: true }),
   queue: {
     publish: async () => {
@@ -18,4 +18,4 @@ const createTask = makeCreateTask({
   },
   logger: quiet,
 });
-await createTask(TENANT, aTask({ command: 'echo survived' }));
+await createTask(aTask({ command: 'echo survived' }));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { makeDeleteEndedTasks } from '../../lib/tasks/delete-ended-tasks.ts';
 import { requestCancel } from '../../lib/tasks/task-store.ts';
-import { storeTask, TENANT } from '../support/a-task.ts';
+import { ACTOR, storeTask } from '../support/a-task.ts';
 import { claimed } from '../support/claimed.ts';
 import { useDatabase } from '../support/database.ts';
 
@@ -20,7 +20,7 @@ describe('deleteEndedTasks', () => {
     await sql`
       update errand.tasks set status = 'succeeded', lease_expires_at = null,
              finished_at = now() - interval '31 days' where id = ${old}`;
-    await requestCancel(sql, TENANT, fresh);
+    await requestCancel(sql, ACTOR, fresh);
     await claimed(sql, running);
     await sql`update errand.tasks set created_at = now() - interval '1 year'`;
 

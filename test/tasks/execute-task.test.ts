@@ -7,7 +7,7 @@ import { type ExecuteTask, makeExecuteTask } from '../../lib/tasks/execute-task.
 import { usualLimits } from '../../lib/tasks/limits.ts';
 import { makeRescueTasks } from '../../lib/tasks/rescue-tasks.ts';
 import type { TaskId } from '../../lib/tasks/task.ts';
-import { aTaskId, expireLease, storeTask, type TaskFields, TENANT } from '../support/a-task.ts';
+import { ACTOR, aTaskId, expireLease, storeTask, type TaskFields } from '../support/a-task.ts';
 import { claimed } from '../support/claimed.ts';
 import { eventually } from '../support/eventually.ts';
 import { owedTasks, theTask } from '../support/rows.ts';
@@ -152,7 +152,7 @@ describe('executeTask, when the message is one too many,', () => {
 
   it('changes nothing of a task that was cancelled', async () => {
     const task = await store();
-    await makeCancelTask(system.deps)(TENANT, task);
+    await makeCancelTask(system.deps)(ACTOR, task);
     expect(await executor({ isolation: sandbox })(task, never)).toBe('skipped');
     expect(sandbox.started).toHaveLength(0);
   });
@@ -227,7 +227,7 @@ describe('executeTask, while a command runs,', () => {
     const task = await store({ command: 'echo started; sleep 60' });
     const execution = executor()(task, never);
     await eventually(async () => expect((await find(task)).status).toBe('running'));
-    await makeCancelTask(system.deps)(TENANT, task);
+    await makeCancelTask(system.deps)(ACTOR, task);
     const asked = performance.now();
     expect(await execution).toBe('settled');
     expect(performance.now() - asked).toBeLessThan(2000);

@@ -2,8 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { QueueUnavailable } from '../../lib/queue/task-queue.ts';
 import { makeRelayOutbox } from '../../lib/tasks/relay-outbox.ts';
 import type { TaskId } from '../../lib/tasks/task.ts';
-import { insertTask } from '../../lib/tasks/task-store.ts';
-import { aTask, aTaskId, makeRelayDue, TENANT } from '../support/a-task.ts';
+import { ACTOR, aTask, aTaskId, insertTask, makeRelayDue } from '../support/a-task.ts';
 import { owedTasks } from '../support/rows.ts';
 import { useSystem } from '../support/use-cases.ts';
 
@@ -20,7 +19,7 @@ afterEach(async () => {
 /** Tasks whose message a crash left unsent. */
 async function leaveUnsent(count: number): Promise<TaskId[]> {
   const ids = Array.from({ length: count }, aTaskId);
-  await Promise.all(ids.map((id) => insertTask(system.database.sql, id, TENANT, aTask())));
+  await Promise.all(ids.map((id) => insertTask(system.database.sql, id, ACTOR, aTask())));
   return ids;
 }
 

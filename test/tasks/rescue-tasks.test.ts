@@ -2,14 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { QueueUnavailable } from '../../lib/queue/task-queue.ts';
 import { makeRescueTasks } from '../../lib/tasks/rescue-tasks.ts';
 import type { TaskId } from '../../lib/tasks/task.ts';
-import { insertTask } from '../../lib/tasks/task-store.ts';
 import {
+  ACTOR,
   aTask,
   aTaskId,
   expireLease,
+  insertTask,
   storeTask,
   type TaskFields,
-  TENANT,
 } from '../support/a-task.ts';
 import { claimed } from '../support/claimed.ts';
 import { owedTasks, theTask } from '../support/rows.ts';
@@ -168,7 +168,7 @@ describe('rescueTasks, when a message vanished,', () => {
     const nextMonth = new Date(Date.now() + 30 * 86_400_000);
     for (let planned = 0; planned < 3; planned++) {
       const task = aTask({ runAt: nextMonth });
-      await insertTask(system.database.sql, aTaskId(), TENANT, task);
+      await insertTask(system.database.sql, aTaskId(), ACTOR, task);
     }
     const forgotten = await storeForgotten();
     expect(await rescue()).toEqual({ lost: 0, forgotten: 1 });

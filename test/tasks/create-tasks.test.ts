@@ -2,16 +2,16 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeCreateTask } from '../../lib/tasks/create-task.ts';
 import { makeRelayOutbox } from '../../lib/tasks/relay-outbox.ts';
 import type { NewTask, TaskSummary } from '../../lib/tasks/task.ts';
-import { aTask, makeRelayDue, TENANT } from '../support/a-task.ts';
+import { aTask, makeRelayDue } from '../support/a-task.ts';
+import { creator } from '../support/create.ts';
 import { eventually } from '../support/eventually.ts';
 import { owedTasks, theTask } from '../support/rows.ts';
 import { useSystem } from '../support/use-cases.ts';
 
 const system = useSystem();
-const create = (task: NewTask): Promise<TaskSummary> => makeCreateTask(system.deps)(TENANT, task);
+const create = (task: NewTask): Promise<TaskSummary> => creator(system.deps)(task);
 
 beforeEach(async () => {
   await system.database.sql`truncate errand.tasks cascade`;

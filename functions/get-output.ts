@@ -1,0 +1,30 @@
+import { apiHandler } from '../lib/http/api-handler.ts';
+import { OutputQuery } from '../lib/http/output-requests.ts';
+import { rawOutput, viewOutput } from '../lib/http/output-view.ts';
+import { parsePath, parseQuery } from '../lib/http/parse-request.ts';
+import { ok } from '../lib/http/response.ts';
+import { TaskPath } from '../lib/http/task-requests.ts';
+import { api } from '../lib/services.ts';
+
+/** What base64 makes of it fits into the 6 MB that Lambda answers. */
+const MAX_BYTES = 2 * 1024 * 1024;
+
+/**
+ * `GET /api/tasks/{taskId}/output`: what a command writes, while it writes. `after` and `wait`
+ * follow it; `Accept: text/plain` gives the bytes themselves.
+ */
+export const handler = apiHandler(
+  api,
+  { scope: 'read', produces: ['application/json', 'text/plain'] },
+  async ({ event, caller, mediaType }, { readOutput }) => {
+    const { taskId } = parsePath(event, TaskPath);
+    const { after, attempt, wait } = parseQuery(event, OutputQuery);
+    const page = await readOutput(caller.tenant, taskId, {
+      after,
+      attempt,
+      waitMs: wait * 1000,
+      maxBytes: MAX_BYTES,
+    });
+    return mediaType === 'text/plain' ? rawOutput(page) : ok(viewOutput(page));
+  },
+);

@@ -1,0 +1,45 @@
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import type { Actor, Principal, Scope } from '../access/caller.ts';
+import { negotiate } from './accept.ts';
+import { type Edge, httpHandler } from './http-handler.ts';
+import { HttpProblem } from './problem.ts';
+import { requestIdOf } from './request-id.ts';
+
+/** Tells in whose name a request comes. @throws HttpProblem 401, 429 */
+export type Authenticate = (event: APIGatewayProxyEventV2) => Promise<Principal>;
+
+/** A request that is known to be allowed. */
+export interface ApiRequest {
+  readonly event: APIGatewayProxyEventV2;
+  readonly caller: Actor;
+  /** What of the media types that the function answers the caller likes best. */
+  readonly mediaType: string;
+}
+
+export interface ApiOptions {
+  /** What a key must be good for. */
+  readonly scope: Scope;
+  /** What the function answers; the first one unless the caller asks for another. */
+  readonly produces?: readonly [string, ...string[]];
+}
+
+/** A function of the API: serves those whose key is good for it. */
+export function apiHandler<Services extends { readonly authenticate: Authenticate }>(
+  edge: Edge & { open: () => Promise<Services> },
+  { scope, produces = ['application/json'] }: ApiOptions,
+  handle: (request: ApiRequest, services: Services) => Promise<APIGatewayProxyStructuredResultV2>,
+) {
+  return httpHandler(edge, async (event, services, context) => {
+    const { tenant, keyId, scopes } = await services.authenticate(event);
+    if (!scopes.includes(scope)) {
+      throw new HttpProblem(
+        'insufficient_scope',
+        `This needs an API key with the scope "${scope}"; yours has ${scopes.join(', ')}.`,
+      );
+    }
+    const mediaType = negotiate(event, produces);
+    const { sourceIp } = event.requestContext.http;
+    const caller = { tenant, keyId, requestId: requestIdOf(event, context), sourceIp };
+    return handle({ event, caller, mediaType }, services);
+  });
+}

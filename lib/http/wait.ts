@@ -1,0 +1,32 @@
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { z } from 'zod';
+import { parseQuery } from './parse-request.ts';
+
+/** An API Gateway gives up after 30 s, and what is asked of the database takes time as well. */
+export const MAX_WAIT_SECONDS = 25;
+
+export const waitSeconds = z
+  .string('must be given once')
+  .regex(/^([0-9]|1[0-9]|2[0-5])$/, `must be a whole number from 0 to ${MAX_WAIT_SECONDS}`)
+  .transform(Number);
+
+const WaitQuery = z.object({ wait: waitSeconds.optional() });
+
+export interface Wait {
+  readonly ms: number;
+  /** Tells the caller that its preference was understood (RFC 7240). */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * How long a caller wants to wait: `?wait=N`, or the header `Prefer: wait=N`. As RFC 7240 asks, a
+ * preference that is malformed is ignored, and one for too long is met as far as it can be.
+ */
+export function waitOf(event: APIGatewayProxyEventV2): Wait {
+  const { wait } = parseQuery(event, WaitQuery);
+  if (wait !== undefined) return { ms: wait * 1000, headers: {} };
+  const preferred = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?/i.exec(event.headers.prefer ?? '')?.[1];
+  if (preferred === undefined) return { ms: 0, headers: {} };
+  const seconds = Math.min(Number(preferred), MAX_WAIT_SECONDS);
+  return { ms: seconds * 1000, headers: { 'preference-applied': `wait=${seconds}` } };
+}

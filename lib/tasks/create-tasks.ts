@@ -1,0 +1,68 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Actor } from '../access/caller.ts';
+import { IdempotencyKeyReused } from './errors.ts';
+import { findKeyUse, type IdempotencyKey, insertTasks } from './insert-tasks.ts';
+import { type PublishDeps, publishOwed } from './publish-owed.ts';
+import type { NewTask, TaskId, TaskSummary } from './task.ts';
+import { findSummaries } from './task-store.ts';
+
+export interface CreatedTasks {
+  /** In the order of the request. */
+  readonly tasks: readonly TaskSummary[];
+  /** They had been created before, under the same idempotency key. */
+  readonly replayed: boolean;
+}
+
+export type CreateTask = (
+  actor: Actor,
+  newTask: NewTask,
+  idempotency?: IdempotencyKey,
+) => Promise<{ readonly task: TaskSummary; readonly replayed: boolean }>;
+
+export type CreateTasks = (
+  actor: Actor,
+  newTasks: readonly NewTask[],
+  idempotency?: IdempotencyKey,
+) => Promise<CreatedTasks>;
+
+/** Accepts one command to run later. @throws IdempotencyKeyReused */
+export function makeCreateTask(createTasks: CreateTasks): CreateTask {
+  return async (actor, newTask, idempotency) => {
+    const { tasks, replayed } = await createTasks(actor, [newTask], idempotency);
+    const [task] = tasks;
+    // Somebody deletes tasks by hand, right now.
+    if (!task) throw new Error('the task was deleted as soon as it was stored');
+    return { task, replayed };
+  };
+}
+
+/**
+ * Accepts commands to run later, all of them or none. Once this resolves the tasks are committed,
+ * together with outbox rows for their messages. A broker that is away does not matter: the relay
+ * publishes later. @throws IdempotencyKeyReused
+ */
+export function makeCreateTasks(deps: PublishDeps): CreateTasks {
+  const { sql } = deps;
+
+  return async (actor, newTasks, idempotency) => {
+    const tasks = newTasks.map((task) => ({ ...task, id: uuidv7() as TaskId }));
+    for (;;) {
+      const inserted = await insertTasks(sql, actor, tasks, idempotency);
+      if (inserted) {
+        await publishOwed(deps, inserted.owed);
+        return { tasks: inserted.tasks, replayed: false };
+      }
+      if (!idempotency) throw new Error('tasks were not stored, and nothing said why');
+      const replayed = await replay(actor, idempotency);
+      if (replayed) return { tasks: replayed, replayed: true };
+      // Its tasks were deleted in between: the key is free again.
+    }
+  };
+
+  async function replay(actor: Actor, { key, requestHash }: IdempotencyKey) {
+    const use = await findKeyUse(sql, actor, key);
+    if (!use) return undefined;
+    if (!use.requestHash.equals(requestHash)) throw new IdempotencyKeyReused(key);
+    return findSummaries(sql, actor.tenant, use.taskIds);
+  }
+}

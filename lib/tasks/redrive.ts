@@ -1,0 +1,18 @@
+import { audit } from '../access/audit-log.ts';
+import type { Actor } from '../access/caller.ts';
+import type { Sql } from '../db/connection.ts';
+import type { TaskQueue } from '../queue/task-queue.ts';
+
+/** Sends dead letters back to the queue, all or one by its id; answers how many there were. */
+export type Redrive = (actor: Actor, id: string | undefined) => Promise<number>;
+
+/**
+ * The queue and the database cannot change together, so the entry in the audit log comes first:
+ * better one too many than one too few. @throws QueueUnavailable
+ */
+export function makeRedrive({ sql, queue }: { sql: Sql; queue: TaskQueue }): Redrive {
+  return async (actor, id) => {
+    await sql`${audit(sql, actor, 'dead_letters.redrive', sql`select ${id ?? 'all'}`)}`;
+    return queue.redrive(id);
+  };
+}
