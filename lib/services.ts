@@ -22,10 +22,12 @@ import { type ExecuteTask, makeExecuteTask } from './tasks/execute-task.ts';
 import { type FindTask, makeFindTask } from './tasks/find-task.ts';
 import { type ListTasks, makeListTasks } from './tasks/list-tasks.ts';
 import { makeReadOutput, type ReadOutput } from './tasks/read-output.ts';
+import { makeReadStats, type ReadStats } from './tasks/read-stats.ts';
 import { makeRedrive, type Redrive } from './tasks/redrive.ts';
 import { makeRelayOutbox, type RelayOutbox } from './tasks/relay-outbox.ts';
 import { makeRescueTasks, type RescueTasks } from './tasks/rescue-tasks.ts';
 import { makeRetryTask, type RetryTask } from './tasks/retry-task.ts';
+import { makeTallyTasks, type TallyTasks } from './tasks/tally-tasks.ts';
 import { makeTaskWatcher } from './tasks/task-watcher.ts';
 
 // Config in, adapters and use cases out: once for each cold start, and only what is asked for.
@@ -60,6 +62,7 @@ export interface Api {
   readonly findTask: FindTask;
   readonly readOutput: ReadOutput;
   readonly listTasks: ListTasks;
+  readonly readStats: ReadStats;
   readonly cancelTask: CancelTask;
   readonly retryTask: RetryTask;
   readonly deadLetters: (limit: number) => Promise<DeadLetter[]>;
@@ -79,6 +82,7 @@ export const api = {
       findTask: makeFindTask({ sql, watcher }),
       readOutput: makeReadOutput({ sql, watcher }),
       listTasks: makeListTasks({ sql }),
+      readStats: makeReadStats({ sql, queue }),
       cancelTask: makeCancelTask({ sql }),
       retryTask: makeRetryTask({ sql, queue, logger }),
       deadLetters: (limit) => queue.deadLetters(limit),
@@ -132,6 +136,7 @@ export interface Upkeep {
   readonly relayOutbox: RelayOutbox;
   readonly rescueTasks: RescueTasks;
   readonly deleteEndedTasks: DeleteEndedTasks;
+  readonly tallyTasks: TallyTasks;
 }
 
 export const openUpkeep = once(async (): Promise<Upkeep> => {
@@ -141,5 +146,6 @@ export const openUpkeep = once(async (): Promise<Upkeep> => {
     relayOutbox: makeRelayOutbox({ sql, queue }),
     rescueTasks: makeRescueTasks({ sql, queue, logger }),
     deleteEndedTasks: makeDeleteEndedTasks({ sql, retentionDays }),
+    tallyTasks: makeTallyTasks({ sql }),
   };
 });

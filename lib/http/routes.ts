@@ -6,6 +6,7 @@ export const ROUTES = [
   { path: '/api/tasks/{taskId}/output', methods: ['GET'] },
   { path: '/api/tasks/{taskId}/cancel', methods: ['POST'] },
   { path: '/api/tasks/{taskId}/retry', methods: ['POST'] },
+  { path: '/api/stats', methods: ['GET'] },
   { path: '/api/dead-letters', methods: ['GET'] },
   { path: '/api/dead-letters/redrive', methods: ['POST'] },
   { path: '/health/live', methods: ['GET'] },

@@ -43,6 +43,13 @@ export function openSqsQueue({ url, deadLetterUrl, region, endpoint }: SqsSettin
       );
     },
     depth: () => unavailableOnError('The queue did not answer.', readDepth(client, url)),
+    async countDeadLetters() {
+      const { ready, inFlight } = await unavailableOnError(
+        'The dead-letter queue did not answer.',
+        readDepth(client, deadLetterUrl),
+      );
+      return ready + inFlight; // In flight is what somebody looks at right now.
+    },
     deadLetters: (limit) =>
       unavailableOnError('The dead-letter queue did not answer.', letters.list(limit)),
     redrive: (id) =>

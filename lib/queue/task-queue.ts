@@ -38,6 +38,8 @@ export interface TaskQueue {
   publish(messages: readonly OutgoingMessage[]): Promise<void>;
   /** @throws QueueUnavailable */
   depth(): Promise<QueueDepth>;
+  /** How many messages the broker gave up on. @throws QueueUnavailable */
+  countDeadLetters(): Promise<number>;
   /** Up to `limit` messages that the broker gave up on. They stay there. @throws QueueUnavailable */
   deadLetters(limit: number): Promise<DeadLetter[]>;
   /**

@@ -3,6 +3,7 @@ import type { Actor, Tenant } from '../access/caller.ts';
 import type { Sql } from '../db/connection.ts';
 import { type OwedMessage, relayAt } from './outbox.ts';
 import { isOfAttempt } from './output-store.ts';
+import { untally } from './tally-store.ts';
 import type { Task, TaskId, TaskSummary } from './task.ts';
 import { type OutputRow, summaryColumns, type TaskRow, toSummary, toTask } from './task-rows.ts';
 
@@ -72,13 +73,19 @@ export async function requeueEnded(
   id: TaskId,
 ): Promise<OwedMessage | undefined> {
   const [owed] = await sql<OwedMessage[]>`
-    with t as (
-      update errand.tasks
+    with ended as (
+      select id, tenant, status, finished_at from errand.tasks
+       where id = ${id} and tenant = ${actor.tenant} and finished_at is not null
+         for no key update
+    ), t as (
+      update errand.tasks t
          set status = 'queued', attempts_left = 1, lost_attempts = 0, run_at = now(),
              nudge_at = now() + make_interval(secs => ${NUDGE_SECONDS}), finished_at = null,
              failure_code = null, failure_message = null, cancel_requested_at = null
-       where id = ${id} and tenant = ${actor.tenant} and finished_at is not null
-      returning id
+        from ended where t.id = ended.id
+      returning t.id
+    ), untallied as (
+      ${untally(sql, sql`select tenant, status, finished_at from ended`)}
     ), audited as (
       ${audit(sql, actor, 'task.retry', sql`select id::text from t`)}
     )

@@ -56,7 +56,8 @@ export function makeTaskWatcher({ sql }: { sql: Sql }): TaskWatcher {
       waiter.pauseMs = Math.min(waiter.pauseMs * PAUSE_FACTOR, LONGEST_PAUSE_MS);
     }
     try {
-      for (const position of await findArrived(sql, due)) due[position - 1]?.wake();
+      const arrived = due.length === 0 ? [] : await findArrived(sql, due);
+      for (const position of arrived) due[position - 1]?.wake();
     } catch {
       // Who asks for the task next tells its caller what is wrong.
     }

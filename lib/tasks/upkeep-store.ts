@@ -1,5 +1,6 @@
 import type { Sql } from '../db/connection.ts';
 import { type OwedMessage, relayAt } from './outbox.ts';
+import { untally } from './tally-store.ts';
 import type { TaskId } from './task.ts';
 import { NUDGE_SECONDS } from './task-store.ts';
 
@@ -157,11 +158,13 @@ export async function deleteEnded(sql: Sql, days: number, limit: number): Promis
   // A common table expression, because a subquery may be run again for each row, past its limit.
   const deleted = await sql`
     with old as (
-      select id from errand.tasks
+      select id, tenant, status, finished_at from errand.tasks
        where finished_at < now() - make_interval(days => ${days})
        order by finished_at
        limit ${limit}
          for update skip locked
+    ), untallied as (
+      ${untally(sql, sql`select tenant, status, finished_at from old`)}
     )
     delete from errand.tasks t using old where t.id = old.id`;
   return deleted.count;

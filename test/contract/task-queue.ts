@@ -84,6 +84,7 @@ export function describeTaskQueue(name: string, open: () => Promise<QueueUnderTe
       await expect(test.queue.publish([aMessage()])).rejects.toThrow(QueueUnavailable);
       await expect(test.queue.depth()).rejects.toThrow(QueueUnavailable);
       await expect(test.queue.deadLetters(10)).rejects.toThrow(QueueUnavailable);
+      await expect(test.queue.countDeadLetters()).rejects.toThrow(QueueUnavailable);
       await expect(test.queue.redrive()).rejects.toThrow(QueueUnavailable);
       await test.mend();
       const message = aMessage();
@@ -118,6 +119,7 @@ export function describeTaskQueue(name: string, open: () => Promise<QueueUnderTe
       for (let n = 0; n < 15; n++) await test.giveUpOn(`letter ${n}`);
       expect(await test.queue.deadLetters(3)).toHaveLength(3);
       expect(await test.queue.deadLetters(200)).toHaveLength(15);
+      expect(await test.queue.countDeadLetters()).toBe(15);
     });
 
     it('sends all dead letters back', async () => {

@@ -58,6 +58,11 @@ const onQueuedTask: Record<string, Violation> = {
   task_labels_task: (sql) => sql`
     insert into errand.task_labels (tenant, key, value, created_at, task_id)
     values ('a', 'k', 'v', 'epoch', ${aTaskId()})`,
+  tallies_pkey: (sql) => sql`
+    insert into errand.tallies (tenant, status, count) values ('a', 'failed', 1), ('a', 'failed', 1)`,
+  tally_state_pkey: (sql) => sql`insert into errand.tally_state (tallied_until) values (now())`,
+  tally_state_one_row: (sql) =>
+    sql`insert into errand.tally_state (id, tallied_until) values (false, now())`,
   audit_log_pkey: (sql) => sql`
     insert into errand.audit_log (id, tenant, action, subject, request_id)
     overriding system value

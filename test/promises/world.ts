@@ -72,6 +72,7 @@ export class World {
       const ready = this.visible().length;
       return { ready, inFlight: 0, delayed: this.messages.length - ready };
     },
+    countDeadLetters: async () => 0,
     deadLetters: async () => [],
     redrive: async () => 0,
     close: async () => {},

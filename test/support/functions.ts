@@ -71,6 +71,7 @@ type FunctionName =
   | 'create-task'
   | 'create-tasks'
   | 'get-output'
+  | 'get-stats'
   | 'get-task'
   | 'health-live'
   | 'health-ready'
@@ -102,7 +103,7 @@ export async function deliver(
 
 /** Invokes a scheduled function. */
 export async function tick(
-  name: 'relay-outbox' | 'rescue-tasks' | 'delete-ended-tasks',
+  name: 'relay-outbox' | 'rescue-tasks' | 'delete-ended-tasks' | 'tally-tasks',
 ): Promise<void> {
   const { handler } = await import(`../../functions/${name}.ts`);
   await handler({}, aContext());

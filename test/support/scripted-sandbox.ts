@@ -3,6 +3,7 @@ import type {
   Command,
   Ending,
   Outcome,
+  OutputChunk,
   Sandbox,
 } from '../../lib/sandbox/sandbox.ts';
 
@@ -17,6 +18,8 @@ export interface ScriptedSandbox extends Sandbox {
 export interface StartedCommand {
   readonly command: Command;
   readonly signal: AbortSignal;
+  /** Writes while it runs. */
+  write(stream: OutputChunk['stream'], text: string): void;
   end(ending: Ending, output?: { stdout?: string; stderr?: string }): void;
   fail(error: Error): void;
 }
@@ -28,12 +31,21 @@ export function scriptedSandbox(): ScriptedSandbox {
     tier: 'none',
     started,
     nextStart: () => waiting.promise,
-    async run(command, _limits, _onOutput, signal) {
+    async run(command, _limits, onOutput, signal) {
       const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
+      const written = { stdout: '', stderr: '' };
       const run: StartedCommand = {
         command,
         signal,
-        end: (ending, output = {}) => resolve(outcomeOf(ending, output)),
+        write(stream, text) {
+          written[stream] += text;
+          onOutput({ stream, bytes: Buffer.from(text) });
+        },
+        end(ending, { stdout = '', stderr = '' } = {}) {
+          if (stdout) run.write('stdout', stdout);
+          if (stderr) run.write('stderr', stderr);
+          resolve(outcomeOf(ending, written));
+        },
         fail: reject,
       };
       if (signal.aborted) run.end({ kind: 'aborted' });
@@ -47,7 +59,10 @@ export function scriptedSandbox(): ScriptedSandbox {
   };
 }
 
-function outcomeOf(ending: Ending, { stdout = '', stderr = '' }): Outcome {
+function outcomeOf(
+  ending: Ending,
+  { stdout, stderr }: Record<OutputChunk['stream'], string>,
+): Outcome {
   return {
     ending,
     stdout: captured(stdout),

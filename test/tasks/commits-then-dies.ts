@@ -12,6 +12,7 @@ const createTask = creator({
       process.kill(process.pid, 'SIGKILL');
     },
     depth: () => Promise.reject(new Error('not asked')),
+    countDeadLetters: () => Promise.reject(new Error('not asked')),
     deadLetters: () => Promise.reject(new Error('not asked')),
     redrive: () => Promise.reject(new Error('not asked')),
     close: async () => {},

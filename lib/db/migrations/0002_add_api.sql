@@ -45,7 +45,8 @@ update errand.tasks set created_at = date_trunc('milliseconds', created_at);
 
 create index tasks_by_creation on errand.tasks (tenant, created_at desc, id desc);
 create index tasks_by_status on errand.tasks (tenant, status, created_at desc, id desc);
-create index tasks_by_tenant_end on errand.tasks (tenant, finished_at) where finished_at is not null;
+create index tasks_by_tenant_end on errand.tasks (tenant, finished_at) include (status)
+  where finished_at is not null;
 drop index errand.tasks_by_tenant;
 
 create table errand.task_labels (
@@ -63,6 +64,24 @@ create index task_labels_by_task on errand.task_labels (task_id);
 insert into errand.task_labels (tenant, key, value, created_at, task_id)
 select tenant, label.key, label.value, created_at, id
   from errand.tasks, jsonb_each_text(labels) as label;
+
+-- How many tasks ended before `tallied_until`, so that nobody has to count a million of them.
+create table errand.tallies (
+  tenant text not null,
+  status text not null,
+  count bigint not null,
+
+  constraint tallies_pkey primary key (tenant, status)
+);
+create table errand.tally_state (
+  -- Of one row.
+  id boolean not null default true,
+  tallied_until timestamptz not null,
+
+  constraint tally_state_pkey primary key (id),
+  constraint tally_state_one_row check (id)
+);
+insert into errand.tally_state (tallied_until) values ('-infinity');
 
 create table errand.audit_log (
   id bigint generated always as identity,
