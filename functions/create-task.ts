@@ -17,13 +17,14 @@ export const handler = apiHandler(api, { scope: 'write' }, async ({ event, calle
   const newTask = parseBody(event, NewTaskRequest);
   const created = await services.createTask(caller, newTask, idempotencyKeyOf(event));
   const location = `/api/tasks/${created.task.id}`;
-  if (wait.ms === 0 && !created.replayed) return accepted(viewNewTask(created.task), location);
-
-  const task = await services.findTask(caller.tenant, created.task.id, wait.ms);
   const headers = {
     ...wait.headers,
     ...(created.replayed && { 'idempotent-replayed': 'true' }),
   };
+  if (wait.ms === 0 && !created.replayed) {
+    return accepted(viewNewTask(created.task), location, headers);
+  }
+  const task = await services.findTask(caller.tenant, created.task.id, wait.ms);
   if (wait.ms > 0 && hasEnded(task.status)) return ok(viewTask(task), headers);
   return accepted(viewTask(task), location, headers);
 });

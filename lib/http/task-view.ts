@@ -1,8 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { AttemptResult, Output, Outputs, Task, TaskSummary } from '../tasks/task.ts';
-
-/** Smaller outputs may grow as they like. */
-const INFLATES_FROM = 64 * 1024;
+import { asText } from './text.ts';
 
 /** A task in a list: without its output and its attempts. */
 export function viewSummary(task: TaskSummary) {
@@ -70,18 +68,6 @@ function viewStream(name: 'stdout' | 'stderr', { bytes, totalBytes }: Output) {
     [`${name}Truncated`]: truncated,
     [`${name}Bytes`]: totalBytes,
   };
-}
-
-/**
- * Undefined when it is not UTF-8, or when JSON would blow it up (a control character takes six
- * bytes): two streams of escaped zeroes would pass the 6 MB that a Lambda function may answer.
- */
-function asText(bytes: Buffer): string | undefined {
-  if (!isUtf8(bytes)) return undefined;
-  const text = bytes.toString('utf8');
-  if (bytes.length > INFLATES_FROM && JSON.stringify(text).length > 2 * bytes.length)
-    return undefined;
-  return text;
 }
 
 /** The cap can fall into a character of up to four bytes; that must not turn a text into base64. */
