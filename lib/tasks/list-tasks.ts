@@ -26,6 +26,8 @@ export type ListTasks = (
  * several pages, each at a bounded cost, instead of in one whose cost grows with the table.
  */
 const MAX_LOOKED_AT = 20_000;
+/** What many tasks match is found among the first ones. */
+const FEW_LOOKED_AT = 1000;
 
 /**
  * Tasks of a tenant that match, newest first. It walks one index in order of time, and holds the
@@ -43,26 +45,43 @@ async function listTasks(
 ): Promise<TaskPage> {
   const walk = await walkFor(sql, tenant, filter, after);
   // One more than asked for tells whether there is a next page.
-  const rows = await sql<TaskRow[]>`
-    select ${summaryColumns(sql)}
-      from (${walk.places(walk.exact ? limit + 1 : MAX_LOOKED_AT)}) as place (created_at, id)
-      join errand.tasks t on t.id = place.id
-      left join errand.attempts a on a.task_id = t.id and a.number = t.attempt
-     where ${walk.exact ? sql`true` : matches(sql, filter)}
-     order by place.created_at desc, place.id desc
-     limit ${limit + 1}`;
-  const tasks = rows.slice(0, limit).map(toSummary);
-  if (rows.length > limit) return { tasks, next: tasks.at(-1) };
-  return { tasks, next: walk.exact ? undefined : await whereItBrokeOff(sql, walk) };
+  const wanted = limit + 1;
+  if (walk.exact) return pageOf(await selectRows(sql, walk.places(wanted), wanted), limit);
+
+  const few = await selectRows(sql, walk.places(FEW_LOOKED_AT), wanted, filter);
+  if (few.length === wanted) return pageOf(few, limit);
+  const rows = await selectRows(sql, walk.places(MAX_LOOKED_AT), wanted, filter);
+  if (rows.length === wanted) return pageOf(rows, limit);
+  return { tasks: rows.map(toSummary), next: await placeAt(sql, walk, MAX_LOOKED_AT) };
 }
 
-/** Undefined when the walk came to its end. */
-async function whereItBrokeOff(sql: Sql, walk: TaskWalk): Promise<Place | undefined> {
+async function selectRows(
+  sql: Sql,
+  places: ReturnType<Sql>,
+  count: number,
+  filter?: TaskFilter,
+): Promise<TaskRow[]> {
+  return sql<TaskRow[]>`
+    select ${summaryColumns(sql)}
+      from (${places}) as place (created_at, id)
+      join errand.tasks t on t.id = place.id
+      left join errand.attempts a on a.task_id = t.id and a.number = t.attempt
+     where ${filter ? matches(sql, filter) : sql`true`}
+     order by place.created_at desc, place.id desc
+     limit ${count}`;
+}
+
+function pageOf(rows: readonly TaskRow[], limit: number): TaskPage {
+  const tasks = rows.slice(0, limit).map(toSummary);
+  return { tasks, next: rows.length > limit ? tasks.at(-1) : undefined };
+}
+
+/** The nth place of a walk; undefined when it comes to its end before. */
+async function placeAt(sql: Sql, walk: TaskWalk, n: number): Promise<Place | undefined> {
   const [place] = await sql<Place[]>`
-    select created_at as "createdAt", id
-      from (${walk.places(MAX_LOOKED_AT)}) as place (created_at, id)
+    select created_at as "createdAt", id from (${walk.places(n)}) as place (created_at, id)
      order by created_at desc, id desc
-    offset ${MAX_LOOKED_AT - 1}`;
+    offset ${n - 1}`;
   return place;
 }
 

@@ -18,29 +18,38 @@ export interface Percentiles {
   readonly p99: number | null;
 }
 
-/** Tasks of a tenant by status: those that have ended from the tally and what came since. */
+/** Tasks of a tenant by status: those that have ended from the tally, and what came since. */
 export async function countByStatus(sql: Sql, tenant: Tenant): Promise<CountByStatus> {
-  const [row] = await sql<[Record<TaskStatus, number>]>`
-    with counts as (
-      select status, count from errand.tallies where tenant = ${tenant}
-      union all
-      select status, count(*) from errand.tasks, errand.tally_state
-       where tenant = ${tenant} and finished_at >= tallied_until
-       group by status
-      union all
-      select status, count(*) from errand.tasks
-       where tenant = ${tenant} and status in ('queued', 'running')
-       group by status
-    )
-    select ${sumOf(sql, 'queued')}, ${sumOf(sql, 'running')}, ${sumOf(sql, 'succeeded')},
-           ${sumOf(sql, 'failed')}, ${sumOf(sql, 'cancelled')}
-      from counts`;
-  return row;
+  const tally = await readTally(sql, tenant);
+  // The time is a parameter, and not read here, so that Postgres knows how little comes after it.
+  const since = await sql<StatusCount[]>`
+    select status, count(*) from errand.tasks
+     where tenant = ${tenant} and finished_at >= ${tally.until}::text::timestamptz
+     group by status
+     union all
+    select status, count(*) from errand.tasks
+     where tenant = ${tenant} and status in ('queued', 'running')
+     group by status`;
+  const counts: Record<TaskStatus, number> = { ...NO_TASKS };
+  for (const { status, count } of [...tally.counts, ...since]) counts[status] += count;
+  return counts;
 }
 
-function sumOf(sql: Sql, status: TaskStatus) {
-  return sql`
-    coalesce(sum(count) filter (where status = ${status}), 0)::bigint as ${sql(status)}`;
+interface StatusCount {
+  readonly status: TaskStatus;
+  readonly count: number;
+}
+
+const NO_TASKS = { queued: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 };
+
+async function readTally(sql: Sql, tenant: Tenant) {
+  // One statement, so that the counts are those of that time.
+  const [tally] = await sql<[{ until: string; counts: StatusCount[] }]>`
+    select tallied_until::text as until,
+           coalesce((select jsonb_agg(jsonb_build_object('status', status, 'count', count))
+                       from errand.tallies where tenant = ${tenant}), '[]') as counts
+      from errand.tally_state`;
+  return tally;
 }
 
 export interface RecentFigures {

@@ -4,7 +4,8 @@ import { settleAttempt } from '../../lib/tasks/attempt-store.ts';
 import { seqBefore, storeOutput } from '../../lib/tasks/output-store.ts';
 import { settlementOf } from '../../lib/tasks/settlement.ts';
 import type { TaskId } from '../../lib/tasks/task.ts';
-import { aTaskId, storeTask } from '../support/a-task.ts';
+import { requestCancel, requeueEnded } from '../../lib/tasks/task-store.ts';
+import { ACTOR, aTaskId, storeTask } from '../support/a-task.ts';
 import { claimed } from '../support/claimed.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectProblem } from '../support/expect-problem.ts';
@@ -18,10 +19,10 @@ beforeEach(async () => {
   await database.sql`truncate errand.tasks cascade`;
 });
 
-const get = (taskId: string, query = '') =>
+const get = (taskId: string, query = '', headers: Record<string, string> = {}) =>
   request(
     'get-task',
-    anHttpEvent({ path: `/api/tasks/${taskId}`, pathParameters: { taskId }, query }),
+    anHttpEvent({ path: `/api/tasks/${taskId}`, pathParameters: { taskId }, query, headers }),
   );
 
 /** A task that ended with exit code 0 after writing these bytes, of which some were cut off. */
@@ -123,6 +124,29 @@ describe('GET /api/tasks/{taskId}', () => {
       stderr: '',
       exitCode: null,
     });
+  });
+
+  it('has a tag once it has ended, and answers 304 to who knows it', async () => {
+    const task = await storeEnded(Buffer.from('hello\n'));
+    const { headers } = await get(task);
+    expect(headers.etag).toMatch(/^"1-\d+-succeeded"$/);
+    for (const known of [headers.etag, `W/${headers.etag}`, `"x", ${headers.etag}`, '*']) {
+      const again = await get(task, '', { 'if-none-match': known ?? '' });
+      expect([again.status, again.body, again.headers.etag]).toEqual([304, null, headers.etag]);
+    }
+    expect(await get(task, '', { 'if-none-match': '"1-2-failed"' })).toMatchObject({ status: 200 });
+  });
+
+  it('has another tag after it was run again', async () => {
+    const task = await storeEnded(Buffer.from('hello\n'));
+    const { headers } = await get(task);
+    await requeueEnded(database.sql, ACTOR, task);
+    const running = await get(task, '', { 'if-none-match': headers.etag ?? '' });
+    expect([running.status, running.headers.etag]).toEqual([200, undefined]);
+    await requestCancel(database.sql, ACTOR, task);
+    const ended = await get(task, '', { 'if-none-match': headers.etag ?? '' });
+    expect(ended.status).toBe(200);
+    expect(ended.headers.etag).not.toBe(headers.etag);
   });
 
   it('ignores query parameters that it does not know', async () => {

@@ -88,7 +88,7 @@ export async function request(name: FunctionName, event: APIGatewayProxyEventV2)
   return {
     status: answer.statusCode ?? 0,
     headers: (answer.headers ?? {}) as Record<string, string>,
-    body: JSON.parse(answer.body ?? 'null'),
+    body: JSON.parse(answer.body || 'null'),
   };
 }
 
