@@ -114,10 +114,18 @@ export const openWorker = once(async (): Promise<Worker> => {
     logger.warn(refusal, 'a stronger sandbox does not hold here'),
   );
   logger.info({ tier: sandbox.tier }, 'the sandbox holds');
-  const { leaseSeconds, shutdownGraceMs } = worker;
+  const { leaseSeconds, tenantMaxRunning, shutdownGraceMs } = worker;
   const leaseSql = openLeasePool(database, sql);
   return {
-    executeTask: makeExecuteTask({ sql, leaseSql, queue, sandbox, leaseSeconds, logger }),
+    executeTask: makeExecuteTask({
+      sql,
+      leaseSql,
+      queue,
+      sandbox,
+      leaseSeconds,
+      tenantMaxRunning,
+      logger,
+    }),
     shutdown: shutdownSignal(shutdownGraceMs),
   };
 });
@@ -140,11 +148,12 @@ export interface Upkeep {
 }
 
 export const openUpkeep = once(async (): Promise<Upkeep> => {
-  const { retentionDays } = await config();
+  const { retentionDays, worker } = await config();
+  const { tenantMaxRunning } = worker;
   const { sql, queue } = await migratedConnections();
   return {
     relayOutbox: makeRelayOutbox({ sql, queue }),
-    rescueTasks: makeRescueTasks({ sql, queue, logger }),
+    rescueTasks: makeRescueTasks({ sql, queue, logger, tenantMaxRunning }),
     deleteEndedTasks: makeDeleteEndedTasks({ sql, retentionDays }),
     tallyTasks: makeTallyTasks({ sql }),
   };

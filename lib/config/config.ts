@@ -32,6 +32,7 @@ const Environment = z
     AWS_REGION: z.string().default('us-east-1'),
 
     SANDBOX: oneOf(SANDBOX_CHOICES).default('auto'),
+    TENANT_MAX_RUNNING: wholeNumber(1, 1000).optional(),
     LEASE_SECONDS: wholeNumber(2, 3600).default(30),
     SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(1),
     RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
@@ -51,6 +52,7 @@ const Environment = z
     worker: {
       sandbox: env.SANDBOX,
       leaseSeconds: env.LEASE_SECONDS,
+      tenantMaxRunning: env.TENANT_MAX_RUNNING,
       shutdownGraceMs: env.SHUTDOWN_GRACE_SECONDS * 1000,
     },
     retentionDays: env.RETENTION_DAYS,

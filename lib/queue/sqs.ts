@@ -84,10 +84,12 @@ async function sendBatch(
   messages: readonly OutgoingMessage[],
 ): Promise<void> {
   const entries = messages.map(
-    ({ delaySeconds, ...message }, index): SendMessageBatchRequestEntry => ({
+    ({ delaySeconds, group, ...message }, index): SendMessageBatchRequestEntry => ({
       Id: String(index),
       MessageBody: JSON.stringify(message),
       ...(delaySeconds > 0 && { DelaySeconds: Math.ceil(delaySeconds) }),
+      // Of a standard queue this makes a fair one.
+      ...(group !== undefined && { MessageGroupId: groupId(group) }),
     }),
   );
   // A batch is a 200 even when SQS refused some of its entries.
@@ -96,6 +98,11 @@ async function sendBatch(
   );
   const [first] = failed;
   if (first) throw new Error(`SQS refused ${failed.length} messages: ${first.Message}`);
+}
+
+/** SQS takes up to 128 letters, digits and marks of ASCII; what it does not take is not unique. */
+function groupId(group: string): string {
+  return group.replaceAll(/[^\x21-\x7e]/g, '_').slice(0, 128);
 }
 
 /** Nothing is on its way any more when this rejects, so that trying again is no race with it. */

@@ -11,6 +11,8 @@ export type TaskMessage = z.infer<typeof TaskMessage>;
 export interface OutgoingMessage extends TaskMessage {
   /** 0 to MAX_DELAY_SECONDS; a fraction is rounded up. */
   readonly delaySeconds: number;
+  /** Whose message it is. A broker that can sees to it that no group waits for another's backlog. */
+  readonly group?: string;
 }
 
 /** The longest delay that every broker here offers: SQS's `DelaySeconds`. */

@@ -1,8 +1,10 @@
+import type { Tenant } from '../access/caller.ts';
 import type { Sql } from '../db/connection.ts';
 import type { Command, SandboxTier } from '../sandbox/sandbox.ts';
 import type { TaskLimits } from './limits.ts';
 import { type OwedMessage, relayAt } from './outbox.ts';
 import { chunkRows, type OutputBatch } from './output-store.ts';
+import { aFreeSlot, unpark, unparkedMessages } from './slots.ts';
 import type { AttemptResult, AttemptStatus, Failure, TaskId } from './task.ts';
 import { programOf, type TaskRow } from './task-rows.ts';
 import { NUDGE_SECONDS } from './task-store.ts';
@@ -26,23 +28,37 @@ export interface Claim {
 type ClaimRow = Pick<TaskRow, 'command' | 'argv' | 'timeoutSeconds' | 'memoryMb' | 'limits'> &
   Pick<Claim, 'taskId' | 'attempt'> & { stdin: Buffer; env: Record<string, string> };
 
+export interface ClaimOptions {
+  readonly leaseSeconds: number;
+  readonly sandboxTier: SandboxTier;
+  /** How many tasks of its tenant may run at once; undefined: any number. */
+  readonly cap?: number | undefined;
+}
+
 /**
  * Takes the lease on a queued task that is due and begins its next attempt; undefined when there is
  * none to take: it has ended, is not due, or is running, be it with a live lease or one that ran
- * out and belongs to the rescue.
+ * out and belongs to the rescue; or as many tasks of its tenant run as may.
+ * @throws an error that `isSlotTaken` knows, when somebody took its slot at the same moment
  */
 export async function claimTask(
   sql: Sql,
   taskId: TaskId,
-  { leaseSeconds, sandboxTier }: { leaseSeconds: number; sandboxTier: SandboxTier },
+  { leaseSeconds, sandboxTier, cap }: ClaimOptions,
 ): Promise<Claim | undefined> {
+  const slot =
+    cap === undefined
+      ? sql`select null::integer`
+      : aFreeSlot(sql, sql`select tenant from errand.tasks where id = ${taskId}`, cap);
   const [row] = await sql<ClaimRow[]>`
     with claimed as (
-      update errand.tasks
+      update errand.tasks t
          set status = 'running', attempt = attempt + 1, started_at = coalesce(started_at, now()),
-             lease_expires_at = now() + make_interval(secs => ${leaseSeconds})
+             lease_expires_at = now() + make_interval(secs => ${leaseSeconds}),
+             slot = free.slot, parked_at = null
+        from (${slot}) as free (slot)
        where id = ${taskId} and status = 'queued' and run_at <= now()
-      returning *
+      returning t.*
     ), begun as (
       insert into errand.attempts (task_id, number, sandbox_tier)
       select id, attempt, ${sandboxTier} from claimed
@@ -65,20 +81,21 @@ export async function oweUnclaimed(
   sql: Sql,
   taskId: TaskId,
 ): Promise<{ owed: OwedMessage | undefined } | undefined> {
-  const [row] = await sql<{ id: number | null; delaySeconds: number }[]>`
+  const [row] = await sql<{ id: number | null; tenant: Tenant; delaySeconds: number }[]>`
     with t as (
-      select id, run_at, status from errand.tasks where id = ${taskId}
+      select id, tenant, run_at, status from errand.tasks where id = ${taskId}
     ), owed as (
       insert into errand.outbox (task_id, due_at, relay_at)
       select id, run_at, ${relayAt(sql, sql`run_at`)} from t
        where status = 'queued' and not exists (select from errand.outbox where task_id = t.id)
       returning id
     )
-    select (select id from owed) as id, extract(epoch from run_at - now())::float8 as "delaySeconds"
+    select (select id from owed) as id, tenant,
+           extract(epoch from run_at - now())::float8 as "delaySeconds"
       from t`;
   if (!row) return undefined;
-  const { id, delaySeconds } = row;
-  return { owed: id === null ? undefined : { id, taskId, delaySeconds } };
+  const { id, tenant, delaySeconds } = row;
+  return { owed: id === null ? undefined : { id, taskId, tenant, delaySeconds } };
 }
 
 /** An attempt that is still its task's running one. */
@@ -147,19 +164,19 @@ export interface Settlement extends AttemptResult {
 
 /**
  * Records how an attempt ended, with what of its output is not stored yet; undefined when it was no
- * longer the task's running one. A command
- * that failed, has attempts left and is not to be cancelled makes its task queued again, due after
- * exponential back-off with full jitter, with a message that is owed.
+ * longer the task's running one. A command that failed, has attempts left and is not to be cancelled
+ * makes its task queued again, due after exponential back-off with full jitter, with a message that
+ * is owed. So is one for the tenant's task that has been parked for longest: there is a slot for it.
  */
 export async function settleAttempt(
   sql: Sql,
   claim: AttemptKey,
   end: Settlement,
   unstored: OutputBatch,
-): Promise<{ retry: OwedMessage | undefined } | undefined> {
-  const [row] = await sql<{ outboxId: number | null; delaySeconds: number }[]>`
+): Promise<{ readonly owed: readonly OwedMessage[] } | undefined> {
+  const [row] = await sql<{ owed: OwedMessage[] }[]>`
     with mine as (
-      select id, attempt,
+      select id, tenant, slot, attempt,
              ${end.status} = 'failed' and attempts_left > 1 and cancel_requested_at is null as again,
              now() + random() * make_interval(secs => least(
                retry_delay_seconds * 2.0 ^ (max_attempts - attempts_left),
@@ -174,7 +191,7 @@ export async function settleAttempt(
              run_at = case when again then retry_at else run_at end,
              nudge_at = case when again then retry_at + make_interval(secs => ${NUDGE_SECONDS})
                              else nudge_at end,
-             lease_expires_at = null,
+             lease_expires_at = null, slot = null,
              finished_at = case when again then null else now() end,
              failure_code = case when again then null else ${end.failure?.code ?? null} end,
              failure_message = case when again then null else ${end.failure?.message ?? null} end
@@ -197,14 +214,22 @@ export async function settleAttempt(
     ), owed as (
       insert into errand.outbox (task_id, due_at, relay_at)
       select id, retry_at, ${relayAt(sql, sql`retry_at`)} from mine where again
-      returning id
-    )
-    select (select id from owed) as "outboxId",
-           extract(epoch from retry_at - now())::float8 as "delaySeconds"
+      returning id, task_id
+    ), next as (
+      select id from errand.tasks
+       where parked_at is not null and tenant = (select tenant from mine where slot is not null)
+       order by parked_at
+       limit 1
+         for no key update skip locked
+    ), ${unpark(sql, sql`select id from next`)}
+    select coalesce((select jsonb_agg(to_jsonb(m)) from (
+             select owed.id, tenant, task_id as "taskId",
+                    extract(epoch from retry_at - now())::float8 as "delaySeconds"
+               from owed join mine on mine.id = task_id
+              union all
+             ${unparkedMessages(sql)}) as m), '[]') as owed
       from mine`;
-  if (!row) return undefined;
-  const { outboxId: id, delaySeconds } = row;
-  return { retry: id === null ? undefined : { id, taskId: claim.taskId, delaySeconds } };
+  return row;
 }
 
 /** Ends an attempt whose sandbox broke. Its task is left to the lease. */

@@ -15,13 +15,18 @@ import { sandboxLimits } from './limits.ts';
 import { makeOutputRecorder, type OutputRecorder } from './output-recorder.ts';
 import { type PublishDeps, publishOwed } from './publish-owed.ts';
 import { settlementOf } from './settlement.ts';
+import { isSlotTaken, parkTask, unparkWhereFree } from './slots.ts';
 import type { TaskId } from './task.ts';
 import { abandonHeld } from './upkeep-store.ts';
 
 const SETTLE_RETRY_MS = 250;
 
+/** Others may take the slot that a claim has chosen, as often as there are slots; hardly so often. */
+const CLAIM_TRIES = 20;
+
 /**
- * `skipped`: there was nothing to do; the task has ended, is not due, or another worker has it.
+ * `skipped`: there was nothing to do; the task has ended, is not due, another worker has it, or as
+ * many tasks of its tenant run as may.
  * `superseded`: the attempt was ours no longer. `given_back`: `signal` ended it, and the task is
  * runnable again.
  */
@@ -32,6 +37,8 @@ export type ExecuteTask = (taskId: TaskId, signal: AbortSignal) => Promise<Execu
 export interface ExecuteTaskDeps extends PublishDeps {
   readonly sandbox: Sandbox;
   readonly leaseSeconds: number;
+  /** How many tasks of one tenant may run at once; undefined: any number. */
+  readonly tenantMaxRunning?: number | undefined;
   /** A pool for the leases alone, which other statements cannot exhaust. */
   readonly leaseSql?: Sql;
 }
@@ -42,13 +49,13 @@ export interface ExecuteTaskDeps extends PublishDeps {
  * database or the sandbox broke, or there is no such task.
  */
 export function makeExecuteTask(deps: ExecuteTaskDeps): ExecuteTask {
-  const { sql, sandbox, leaseSeconds, logger } = deps;
+  const { sql, leaseSeconds, logger } = deps;
   const leases = makeLeaseKeeper({ sql: deps.leaseSql ?? sql, leaseSeconds, logger });
 
   return async (taskId, signal) => {
     if (signal.aborted) return leaveToOthers(deps, taskId);
     const claimedAt = performance.now();
-    const claim = await claimTask(sql, taskId, { leaseSeconds, sandboxTier: sandbox.tier });
+    const claim = await claimSlot(deps, taskId);
     if (!claim) return skip(deps, taskId);
 
     const lease = leases.keep(claim, claimedAt);
@@ -61,6 +68,17 @@ export function makeExecuteTask(deps: ExecuteTaskDeps): ExecuteTask {
       lease.release();
     }
   };
+}
+
+async function claimSlot(deps: ExecuteTaskDeps, taskId: TaskId): Promise<Claim | undefined> {
+  const { sql, sandbox, leaseSeconds, tenantMaxRunning: cap } = deps;
+  for (let tries = 1; ; tries++) {
+    try {
+      return await claimTask(sql, taskId, { leaseSeconds, sandboxTier: sandbox.tier, cap });
+    } catch (error) {
+      if (!isSlotTaken(error) || tries === CLAIM_TRIES) throw error;
+    }
+  }
 }
 
 /**
@@ -97,8 +115,14 @@ async function leaveToOthers({ sql }: ExecuteTaskDeps, taskId: TaskId): Promise<
   return 'skipped';
 }
 
-async function skip(deps: PublishDeps, taskId: TaskId): Promise<Execution> {
-  const task = await oweUnclaimed(deps.sql, taskId);
+async function skip(deps: ExecuteTaskDeps, taskId: TaskId): Promise<Execution> {
+  const { sql, tenantMaxRunning: cap } = deps;
+  if (cap !== undefined && (await parkTask(sql, taskId, cap))) {
+    // A slot may have come free while the task was being parked, and nobody saw it there.
+    await publishOwed(deps, await unparkWhereFree(sql, { cap, limit: 1, likeTask: taskId }));
+    return 'skipped';
+  }
+  const task = await oweUnclaimed(sql, taskId);
   if (!task) throw new TaskNotFound(taskId);
   if (task.owed) await publishOwed(deps, [task.owed]);
   return 'skipped';
@@ -120,7 +144,7 @@ async function conclude(deps: ExecuteTaskDeps, run: Run): Promise<Execution> {
   }
   const settled = await settle(deps, run);
   if (!settled) return superseded(deps, run);
-  if (settled.retry) await publishOwed(deps, [settled.retry]);
+  await publishOwed(deps, settled.owed);
   return 'settled';
 }
 

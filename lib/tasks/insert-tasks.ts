@@ -74,6 +74,7 @@ export async function insertTasks(
     owed: rows.map(({ outboxId, id, delaySeconds }) => ({
       id: outboxId,
       taskId: id,
+      tenant: actor.tenant,
       delaySeconds,
     })),
   };

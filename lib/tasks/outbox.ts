@@ -1,3 +1,4 @@
+import type { Tenant } from '../access/caller.ts';
 import type { Sql } from '../db/connection.ts';
 import { MAX_DELAY_SECONDS } from '../queue/task-queue.ts';
 import type { TaskId } from './task.ts';
@@ -6,6 +7,7 @@ import type { TaskId } from './task.ts';
 export interface OwedMessage {
   readonly id: number;
   readonly taskId: TaskId;
+  readonly tenant: Tenant;
   /** How long it is to stay out of sight from now on; 0 or less: not at all. */
   readonly delaySeconds: number;
 }
@@ -30,7 +32,7 @@ export async function takeOwedMessages(sql: Sql, limit: number): Promise<OwedMes
   // A common table expression, because a subquery may be run again for each row, past its limit.
   return sql<OwedMessage[]>`
     with due as (
-      select id from errand.outbox
+      select id, task_id from errand.outbox
        where relay_at <= now()
        order by relay_at
        limit ${limit}
@@ -38,8 +40,9 @@ export async function takeOwedMessages(sql: Sql, limit: number): Promise<OwedMes
     )
     update errand.outbox o
        set relay_at = now() + make_interval(secs => ${RELAY_SECONDS})
-      from due where o.id = due.id
-    returning o.id, task_id as "taskId",
+      from due join errand.tasks t on t.id = due.task_id
+     where o.id = due.id
+    returning o.id, o.task_id as "taskId", t.tenant,
               extract(epoch from due_at - now())::float8 as "delaySeconds"`;
 }
 

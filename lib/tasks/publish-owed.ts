@@ -49,6 +49,10 @@ export async function publishAndForget(
   );
 }
 
-function toMessage({ taskId, delaySeconds }: OwedMessage): OutgoingMessage {
-  return { taskId, delaySeconds: Math.min(Math.max(0, delaySeconds), MAX_DELAY_SECONDS) };
+function toMessage({ taskId, tenant, delaySeconds }: OwedMessage): OutgoingMessage {
+  return {
+    taskId,
+    group: tenant,
+    delaySeconds: Math.min(Math.max(0, delaySeconds), MAX_DELAY_SECONDS),
+  };
 }

@@ -1,9 +1,12 @@
 import { type PublishDeps, publishOwed } from './publish-owed.ts';
+import { unparkWhereFree } from './slots.ts';
 import { abandonExpired, anyOverdue, countDue, oweForgotten } from './upkeep-store.ts';
 
 /** Tasks that one statement rescues. */
 const BATCH = 100;
 
+/** Tasks that one statement unparks. */
+const MOST_UNPARKED = 500;
 /** Tasks whose message one run sends again. */
 const MOST_FORGOTTEN = 500;
 /** The price of certainty while the queue is long: so many duplicates a run. */
@@ -18,15 +21,34 @@ export interface Rescue {
   readonly forgotten: number;
 }
 
+export interface RescueDeps extends PublishDeps {
+  /** That of the workers. */
+  readonly tenantMaxRunning?: number | undefined;
+}
+
 export type RescueTasks = () => Promise<Rescue>;
 
 /**
  * Makes tasks runnable again whose worker stopped renewing the lease, and sends messages again that
- * the queue lost. Works from the database: it needs no message and no visibility timeout.
+ * the queue lost, or that a free slot calls for. Works from the database: it needs no message and no visibility timeout.
  * @throws QueueUnavailable when it cannot tell whether the queue has lost messages
  */
-export function makeRescueTasks(deps: PublishDeps): RescueTasks {
-  return async () => ({ lost: await rescueLost(deps), forgotten: await sendForgotten(deps) });
+export function makeRescueTasks(deps: RescueDeps): RescueTasks {
+  return async () => {
+    const lost = await rescueLost(deps);
+    await sendUnparked(deps);
+    return { lost, forgotten: await sendForgotten(deps) };
+  };
+}
+
+/** Tasks that were parked for want of a slot, and have one now. */
+async function sendUnparked(deps: RescueDeps): Promise<void> {
+  for (;;) {
+    const options = { cap: deps.tenantMaxRunning, limit: MOST_UNPARKED };
+    const owed = await unparkWhereFree(deps.sql, options);
+    await publishOwed(deps, owed);
+    if (owed.length < MOST_UNPARKED) return;
+  }
 }
 
 async function rescueLost(deps: PublishDeps): Promise<number> {

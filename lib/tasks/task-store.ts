@@ -52,7 +52,7 @@ export async function requestCancel(sql: Sql, actor: Actor, id: TaskId): Promise
   const cancelled = await sql`
     with t as (
       update errand.tasks
-         set status = case when status = 'queued' then 'cancelled' else status end,
+         set status = case when status = 'queued' then 'cancelled' else status end, parked_at = null,
              finished_at = case when status = 'queued' then now() end,
              cancel_requested_at = coalesce(cancel_requested_at, now())
        where id = ${id} and tenant = ${actor.tenant} and status in ('queued', 'running')
@@ -91,6 +91,6 @@ export async function requeueEnded(
     )
     insert into errand.outbox (task_id, due_at, relay_at)
     select id, now(), ${relayAt(sql, sql`now()`)} from t
-    returning id, task_id as "taskId", 0 as "delaySeconds"`;
+    returning id, task_id as "taskId", ${actor.tenant} as tenant, 0 as "delaySeconds"`;
   return owed;
 }

@@ -1,3 +1,4 @@
+import type { Tenant } from '../access/caller.ts';
 import type { Sql } from '../db/connection.ts';
 import { type OwedMessage, relayAt } from './outbox.ts';
 import { untally } from './tally-store.ts';
@@ -53,9 +54,9 @@ async function abandon(
   sql: Sql,
   { which, reason, counts }: { which: ReturnType<Sql>; reason: string; counts: boolean },
 ): Promise<Abandoned> {
-  const rows = await sql<{ taskId: TaskId; outboxId: number | null }[]>`
+  const rows = await sql<{ taskId: TaskId; tenant: Tenant; outboxId: number | null }[]>`
     with lost as (
-      select id, attempt, lost_attempts + ${counts ? 1 : 0} as losses,
+      select id, tenant, attempt, lost_attempts + ${counts ? 1 : 0} as losses,
              case when cancel_requested_at is not null then 'cancelled'
                   when on_worker_lost = 'fail' then 'failed'
                   when lost_attempts + ${counts ? 1 : 0} > ${MAX_RESCUES} then 'failed'
@@ -75,7 +76,7 @@ async function abandon(
     ), requeued as (
       update errand.tasks t
          set status = fate,
-             lost_attempts = losses, lease_expires_at = null,
+             lost_attempts = losses, lease_expires_at = null, slot = null,
              nudge_at = now() + make_interval(secs => ${NUDGE_SECONDS}),
              finished_at = case when fate = 'queued' then null else now() end,
              failure_code = case when fate <> 'failed' then null
@@ -93,12 +94,12 @@ async function abandon(
       select id, now(), ${relayAt(sql, sql`now()`)} from lost where fate = 'queued'
       returning id, task_id
     )
-    select lost.id as "taskId", owed.id as "outboxId"
+    select lost.id as "taskId", lost.tenant, owed.id as "outboxId"
       from lost left join owed on owed.task_id = lost.id`;
   return {
     attempts: rows.length,
-    owed: rows.flatMap(({ taskId, outboxId: id }) =>
-      id === null ? [] : [{ id, taskId, delaySeconds: 0 }],
+    owed: rows.flatMap(({ taskId, tenant, outboxId: id }) =>
+      id === null ? [] : [{ id, taskId, tenant, delaySeconds: 0 }],
     ),
   };
 }
@@ -115,7 +116,8 @@ export async function countDue(sql: Sql, limit: number): Promise<number> {
   const [row] = await sql<[{ due: number }]>`
     select count(*) as due from (
       select from errand.tasks t
-       where status = 'queued' and run_at <= now() and not ${isOwedNow(sql)}
+       where status = 'queued' and run_at <= now() and parked_at is null
+         and not ${isOwedNow(sql)}
        limit ${limit}) as counted`;
   return row.due;
 }
@@ -138,11 +140,14 @@ export async function oweForgotten(sql: Sql, limit: number): Promise<OwedMessage
                                                make_interval(secs => ${NUDGE_SECONDS})),
                                       make_interval(secs => ${MAX_NUDGE_SECONDS}))
         from overdue where t.id = overdue.id
-      returning t.id
+      returning t.id, t.tenant
+    ), owed as (
+      insert into errand.outbox (task_id, due_at, relay_at)
+      select id, now(), ${relayAt(sql, sql`now()`)} from forgotten
+      returning id, task_id
     )
-    insert into errand.outbox (task_id, due_at, relay_at)
-    select id, now(), ${relayAt(sql, sql`now()`)} from forgotten
-    returning id, task_id as "taskId", 0 as "delaySeconds"`;
+    select owed.id, task_id as "taskId", tenant, 0::float8 as "delaySeconds"
+      from owed join forgotten on forgotten.id = task_id`;
 }
 
 /**

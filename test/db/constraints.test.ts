@@ -30,6 +30,7 @@ const onQueuedTask: Record<string, Violation> = {
     sql`update errand.tasks set failure_message = 'x' where id = ${task}`,
   tasks_started_with_attempt: (sql, task) =>
     sql`update errand.tasks set attempt = 1 where id = ${task}`,
+  tasks_slot_while_running: (sql, task) => sql`update errand.tasks set slot = 1 where id = ${task}`,
   attempts_task: (sql) => sql`
     insert into errand.attempts (task_id, number, sandbox_tier) values (${aTaskId()}, 1, 'none')`,
   outbox_pkey: (sql, task) => sql`
@@ -71,6 +72,8 @@ const onQueuedTask: Record<string, Violation> = {
 
 /** The same, on a task whose first attempt runs. */
 const onRunningTask: Record<string, Violation> = {
+  tasks_parked_while_queued: (sql, task) =>
+    sql`update errand.tasks set parked_at = now() where id = ${task}`,
   attempts_pkey: (sql, task) => sql`
     insert into errand.attempts (task_id, number, sandbox_tier) values (${task}, 1, 'none')`,
   attempts_status_known: (sql, task) =>

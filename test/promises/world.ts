@@ -123,7 +123,7 @@ export class World {
   async settle(claim: Claim, end: Settlement) {
     this.vanish(claim);
     const settled = await settleAttempt(this.sql, claim, end, NO_OUTPUT);
-    if (settled?.retry) await publishOwed(this.#deps, [settled.retry]);
+    if (settled) await publishOwed(this.#deps, settled.owed);
     return settled;
   }
 
