@@ -1,5 +1,6 @@
 import { formatLogLine, kindOfTrouble } from './log-line.ts';
 import { collapseRepeats } from './repeated-lines.ts';
+import type { Settings } from './settings.ts';
 import type { PartEvent } from './supervisor.ts';
 import type { PartState, Terminal } from './terminal.ts';
 
@@ -12,7 +13,7 @@ export interface Progress {
   missing(name: string, advice: string): void;
   note(message: string): void;
   /** All parts are ready: where, and what to try. */
-  ready(url: string): void;
+  ready(url: string, auth: Settings['auth']): void;
   /** From here on, parts end because they are asked to, and only their own output is shown. */
   stopping(): void;
 }
@@ -43,8 +44,8 @@ export function openProgress(terminal: Terminal): Progress {
       const detail = await run();
       if (!stopping) terminal.part(name, state, performance.now() - before, detail);
     },
-    ready(url) {
-      if (!stopping) tellReady(terminal, url, performance.now() - startedAt);
+    ready(url, auth) {
+      if (!stopping) tellReady(terminal, { url, auth, tookMs: performance.now() - startedAt });
     },
     done: (name, detail) => terminal.part(name, 'ready', performance.now() - startedAt, detail),
     missing: (name, advice) => terminal.part(name, 'missing', undefined, advice),
@@ -84,15 +85,28 @@ function showLastLines(terminal: Terminal, lines: readonly string[]): void {
   terminal.block('Its last lines', shown.join('\n'));
 }
 
-function tellReady(terminal: Terminal, url: string, tookMs: number): void {
+interface Ready {
+  readonly url: string;
+  readonly auth: Settings['auth'];
+  readonly tookMs: number;
+}
+
+function tellReady(terminal: Terminal, { url, auth, tookMs }: Ready): void {
   terminal.heading(`  errand is ready at ${url} after ${(tookMs / 1000).toFixed(1)} s`);
+  if (auth === 'keys') {
+    terminal.block(
+      'Make an API key, and keep it in KEY',
+      'npm run keys -- create --name me\nKEY=errand_...',
+    );
+  }
+  const key = auth === 'keys' ? ` --header "Authorization: Bearer $KEY"` : '';
   terminal.block(
     'Run a command',
-    `curl ${url}/api/tasks --header 'Content-Type: application/json' \\\n  --data '{"command": "echo hello"}'`,
+    `curl ${url}/api/tasks${key} --header 'Content-Type: application/json' \\\n  --data '{"command": "echo hello"}'`,
   );
   terminal.block(
     'See its result, and the latest tasks',
-    `curl ${url}/api/tasks/ID\ncurl ${url}/api/tasks`,
+    `curl ${url}/api/tasks/ID${key}\ncurl ${url}/api/tasks${key}`,
   );
   terminal.block('Stop', 'Ctrl-C. The data stays in .errand; remove that to begin anew.');
   terminal.line('');

@@ -1,4 +1,4 @@
-import { LOG_LEVELS, SANDBOX_CHOICES } from '../lib/config/config.ts';
+import { AUTH_CHOICES, LOG_LEVELS, SANDBOX_CHOICES } from '../lib/config/config.ts';
 import type { SandboxChoice } from '../lib/sandbox/open-sandbox.ts';
 import { whyTaken } from './ports.ts';
 import { Refusal } from './refusal.ts';
@@ -7,6 +7,8 @@ import { Refusal } from './refusal.ts';
 export interface Settings {
   readonly host: string;
   readonly port: number;
+  /** Who gets in: `none` asks nobody. */
+  readonly auth: (typeof AUTH_CHOICES)[number];
   /** Names under which the API may be asked for, comma-separated; empty: any. */
   readonly allowedHosts: string;
   /** Undefined: the embedded server. */
@@ -24,6 +26,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     throw new Refusal(`PORT is ${env.PORT}, which is no port.`, 'For example: PORT=3501 npm start');
   }
   const host = env.HOST || '127.0.0.1';
+  // Whoever can reach loopback is on this machine already. Anywhere else it takes a decision.
+  const auth = oneOf('AUTH', env.AUTH || (isLoopback(host) ? 'none' : 'keys'), AUTH_CHOICES);
   const sandbox = oneOf('SANDBOX', env.SANDBOX || 'auto', SANDBOX_CHOICES);
   oneOf('LOG_LEVEL', env.LOG_LEVEL || 'info', LOG_LEVELS);
   refuseNoUrl('DATABASE_URL', env.DATABASE_URL, 'postgres://user:password@localhost:5432/errand');
@@ -31,6 +35,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   return {
     host,
     port,
+    auth,
     // On loopback only a website that rebinds its name to this machine would use another name.
     allowedHosts: env.ALLOWED_HOSTS || (isLoopback(host) ? 'localhost,127.0.0.1,[::1]' : ''),
     databaseUrl: env.DATABASE_URL || undefined,
@@ -82,6 +87,7 @@ function taken(message: string, other: number): Refusal {
   return new Refusal(message, `Take another port: PORT=${other} npm start`);
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+/** Not just whatever begins with 127: that may be a name. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -1,4 +1,5 @@
 import { openSandbox } from '../lib/sandbox/open-sandbox.ts';
+import { tellAccess } from './access.ts';
 import { choosePorts } from './chosen-ports.ts';
 import { emulatorEndpoint, emulatorPart } from './emulator.ts';
 import { functionsPart } from './functions.ts';
@@ -81,6 +82,7 @@ type Run = (part: Part) => Promise<void>;
 /** Everything at once: what needs another part waits for that part alone. */
 async function bringUp(options: StackOptions, run: Run): Promise<void> {
   const { project, settings, state, progress } = options;
+  tellAccess(progress, settings);
   const ports = await choosePorts(state, settings.port);
   const password = state.secret('postgres-password');
   const environment = {
@@ -88,6 +90,7 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
     DATABASE_URL: settings.databaseUrl ?? databaseUrl({ port: ports.postgres, password }),
     SQS_ENDPOINT: settings.sqsEndpoint ?? emulatorEndpoint(ports.queue),
     AWS_REGION: settings.region,
+    AUTH: settings.auth,
     ALLOWED_HOSTS: settings.allowedHosts,
   };
 

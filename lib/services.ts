@@ -4,6 +4,7 @@ import { connect, type Sql } from './db/connection.ts';
 import { requireSchema } from './db/schema-version.ts';
 import { type CheckHealth, makeCheckHealth } from './health/check-health.ts';
 import type { Authenticate } from './http/api-handler.ts';
+import { makeAuthenticate } from './http/authenticate.ts';
 import { makeLogger } from './observability/logger.ts';
 import { once } from './once.ts';
 import { openSqsQueue } from './queue/sqs.ts';
@@ -72,11 +73,12 @@ export interface Api {
 export const api = {
   ...edge,
   open: once(async (): Promise<Api> => {
+    const { auth } = await config();
     const { sql, queue } = await migratedConnections();
     const watcher = makeTaskWatcher({ sql });
     const createTasks = makeCreateTasks({ sql, queue, logger });
     return {
-      authenticate: async () => EVERYBODY,
+      authenticate: auth === 'none' ? async () => EVERYBODY : makeAuthenticate({ sql }),
       createTask: makeCreateTask(createTasks),
       createTasks,
       findTask: makeFindTask({ sql, watcher }),

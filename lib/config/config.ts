@@ -16,6 +16,8 @@ const url = (example: string) => {
 const queueUrl = url('https://sqs.us-east-1.amazonaws.com/123456789012/tasks');
 
 export const SANDBOX_CHOICES = ['auto', 'namespaces', 'landlock', 'unsafe-none'] as const;
+/** `none`: whoever reaches the API may do everything. */
+export const AUTH_CHOICES = ['none', 'keys'] as const;
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
 const Environment = z
@@ -31,13 +33,25 @@ const Environment = z
     SQS_ENDPOINT: url('http://127.0.0.1:4566').optional(),
     AWS_REGION: z.string().default('us-east-1'),
 
+    AUTH: oneOf(AUTH_CHOICES).default('keys'),
+    // Set by Lambda, and by serverless-offline, which says so in IS_OFFLINE.
+    AWS_LAMBDA_FUNCTION_NAME: z.string().optional(),
+    IS_OFFLINE: z.string().optional(),
+
     SANDBOX: oneOf(SANDBOX_CHOICES).default('auto'),
     TENANT_MAX_RUNNING: wholeNumber(1, 1000).optional(),
     LEASE_SECONDS: wholeNumber(2, 3600).default(30),
     SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(1),
     RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
   })
+  .refine((env) => env.AUTH !== 'none' || !isOnAws(env), {
+    path: ['AUTH'],
+    message: 'must not be none on AWS, where anybody may reach the API: leave it out, or set keys',
+    // Together with the other complaints.
+    when: () => true,
+  })
   .transform((env) => ({
+    auth: env.AUTH,
     database: {
       url: env.DATABASE_URL,
       poolMax: env.DATABASE_POOL_MAX,
@@ -57,6 +71,10 @@ const Environment = z
     },
     retentionDays: env.RETENTION_DAYS,
   }));
+
+function isOnAws(env: Readonly<Record<string, unknown>>): boolean {
+  return env.AWS_LAMBDA_FUNCTION_NAME !== undefined && env.IS_OFFLINE !== 'true';
+}
 
 const LogLevel = z.enum(LOG_LEVELS);
 

@@ -1,6 +1,7 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import type { Actor, Principal, Scope } from '../access/caller.ts';
 import { negotiate } from './accept.ts';
+import { challenge } from './bearer.ts';
 import { type Edge, httpHandler } from './http-handler.ts';
 import { HttpProblem } from './problem.ts';
 import { requestIdOf } from './request-id.ts';
@@ -35,10 +36,12 @@ export function apiHandler<Services extends { readonly authenticate: Authenticat
       throw new HttpProblem(
         'insufficient_scope',
         `This needs an API key with the scope "${scope}"; yours has ${scopes.join(', ')}.`,
+        { headers: challenge({ error: 'insufficient_scope', scope }) },
       );
     }
     const mediaType = negotiate(event, produces);
-    const { sourceIp } = event.requestContext.http;
+    // The address that the gateway saw. X-Forwarded-For holds what the caller likes.
+    const sourceIp = event.requestContext.http.sourceIp || null;
     const caller = { tenant, keyId, requestId: requestIdOf(event, context), sourceIp };
     return handle({ event, caller, mediaType }, services);
   });

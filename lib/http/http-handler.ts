@@ -6,6 +6,7 @@ import type {
 } from 'aws-lambda';
 import { inLogContext } from '../observability/log-context.ts';
 import type { Logger } from '../observability/logger.ts';
+import { answerHeaders } from './answer-headers.ts';
 import { refuseForeignCallers } from './foreign-callers.ts';
 import { HttpProblem } from './problem.ts';
 import { problemDetails } from './problem-details.ts';
@@ -46,6 +47,7 @@ export function httpHandler<Services>(
     },
   })
     .use(securityHeaders())
+    .use(answerHeaders())
     .use(problemDetails(logger))
     .use(refuseForeignCallers(allowedHosts))
     .handler(async (event, context) =>

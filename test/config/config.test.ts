@@ -29,6 +29,7 @@ describe('parseConfig', () => {
         endpoint: undefined,
         region: 'us-east-1',
       },
+      auth: 'keys',
       worker: { sandbox: 'auto', leaseSeconds: 30 },
       retentionDays: 30,
     });
@@ -55,6 +56,7 @@ describe('parseConfig', () => {
       DATABASE_POOL_MAX: 'many',
       DATABASE_PREPARE: 'yes',
       TASK_QUEUE_URL: '[object Object]',
+      AUTH: 'basic',
       SANDBOX: 'docker',
       LEASE_SECONDS: '1',
       RETENTION_DAYS: '1.5',
@@ -64,10 +66,34 @@ describe('parseConfig', () => {
       'DATABASE_POOL_MAX must be a whole number from 1 to 100',
       'DATABASE_PREPARE must be one of true, false',
       'TASK_QUEUE_URL must be a URL as in https://sqs.us-east-1.amazonaws.com/123456789012/tasks',
+      'AUTH must be one of none, keys',
       'SANDBOX must be one of auto, namespaces, landlock, unsafe-none',
       'LEASE_SECONDS must be a whole number from 2 to 3600',
       'RETENTION_DAYS must be a whole number from 1 to 36500',
     ]);
+  });
+
+  describe('on AWS', () => {
+    const lambda = { ...valid, AWS_LAMBDA_FUNCTION_NAME: 'errand-dev-create-task' };
+
+    it('asks for API keys', () => {
+      expect(parseConfig(lambda).auth).toBe('keys');
+      expect(parseConfig({ ...lambda, AUTH: 'keys' }).auth).toBe('keys');
+    });
+
+    it('refuses to ask for none, together with what else is wrong', () => {
+      const refusal =
+        'AUTH must not be none on AWS, where anybody may reach the API: leave it out, or set keys';
+      expect(complaintsOf({ ...lambda, AUTH: 'none' })).toEqual([refusal]);
+      expect(complaintsOf({ ...lambda, AUTH: 'none', LEASE_SECONDS: '1' })).toEqual([
+        'LEASE_SECONDS must be a whole number from 2 to 3600',
+        refusal,
+      ]);
+    });
+
+    it('is not where serverless-offline pretends to be it', () => {
+      expect(parseConfig({ ...lambda, IS_OFFLINE: 'true', AUTH: 'none' }).auth).toBe('none');
+    });
   });
 
   it('shows the password nowhere', () => {

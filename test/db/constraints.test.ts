@@ -4,6 +4,7 @@ import type { TaskId } from '../../lib/tasks/task.ts';
 import { aTaskId, storeTask } from '../support/a-task.ts';
 import { claimed } from '../support/claimed.ts';
 import { useDatabase } from '../support/database.ts';
+import { storeKey } from '../support/keys.ts';
 
 const database = useDatabase();
 
@@ -68,7 +69,27 @@ const onQueuedTask: Record<string, Violation> = {
     insert into errand.audit_log (id, tenant, action, subject, request_id)
     overriding system value
     values (7, 'a', 'x', 'x', 'x'), (7, 'a', 'x', 'x', 'x')`,
+  api_keys_pkey: (sql) => sql`
+    insert into errand.api_keys (id, tenant, name, scopes, secret_hash)
+    select ${aTaskId()}, 'a', 'x', '{read}', sha256('x') from generate_series(1, 2)`,
+  api_keys_scopes_known: async (sql) =>
+    sql`update errand.api_keys set scopes = '{read,root}' where id = ${await aKey(sql)}`,
+  api_keys_hashes_are_sha256: async (sql) =>
+    sql`update errand.api_keys set secret_hash = 'plain' where id = ${await aKey(sql)}`,
+  api_keys_previous_ends: async (sql) =>
+    sql`update errand.api_keys set previous_hash = sha256('x') where id = ${await aKey(sql)}`,
+  api_keys_rate_with_burst: async (sql) =>
+    sql`update errand.api_keys set requests_per_minute = 1 where id = ${await aKey(sql)}`,
+  api_keys_rate_positive: async (sql) => sql`
+    update errand.api_keys set requests_per_minute = 0, burst = 1 where id = ${await aKey(sql)}`,
+  rate_limits_pkey: async (sql) => sql`
+    insert into errand.rate_limits (key_id, full_at, granted)
+    select ${await aKey(sql)}, now(), true from generate_series(1, 2)`,
+  rate_limits_key: (sql) => sql`
+    insert into errand.rate_limits (key_id, full_at, granted) values (${aTaskId()}, now(), true)`,
 };
+
+const aKey = async (sql: Sql) => (await storeKey(sql)).id;
 
 /** The same, on a task whose first attempt runs. */
 const onRunningTask: Record<string, Violation> = {
@@ -109,6 +130,14 @@ describe('the database', () => {
          and conrelid <> 'errand.migrations'::regclass`;
     const tried = [...Object.keys(onQueuedTask), ...Object.keys(onRunningTask)];
     expect(rows.map(({ name }) => name).sort()).toEqual(tried.sort());
+  });
+
+  it('gives a key a scope at least', async () => {
+    const { sql } = database;
+    const key = await aKey(sql);
+    await expect(
+      sql`update errand.api_keys set scopes = '{}' where id = ${key}`,
+    ).rejects.toMatchObject({ constraint_name: 'api_keys_scopes_known' });
   });
 
   it('forgets all that belongs to a deleted task', async () => {

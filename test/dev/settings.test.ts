@@ -16,6 +16,7 @@ describe('readSettings', () => {
     expect(readSettings({})).toEqual({
       host: '127.0.0.1',
       port: 3500,
+      auth: 'none',
       allowedHosts: 'localhost,127.0.0.1,[::1]',
       databaseUrl: undefined,
       sqsEndpoint: undefined,
@@ -29,9 +30,23 @@ describe('readSettings', () => {
     expect(readSettings({ HOST: '0.0.0.0', ALLOWED_HOSTS: 'box' }).allowedHosts).toBe('box');
   });
 
+  it.each(['localhost', '127.0.0.1', '127.9.9.9', '::1'])('asks nobody on %s', (HOST) => {
+    expect(readSettings({ HOST }).auth).toBe('none');
+    expect(readSettings({ HOST, AUTH: 'keys' }).auth).toBe('keys');
+  });
+
+  it.each(['0.0.0.0', '::', '192.168.1.2', '127.example.com', 'localhost.example.com'])(
+    'asks for API keys on %s, unless it is told not to',
+    (HOST) => {
+      expect(readSettings({ HOST }).auth).toBe('keys');
+      expect(readSettings({ HOST, AUTH: 'none' }).auth).toBe('none');
+    },
+  );
+
   it.each([
     [{ PORT: 'http' }, 'PORT is http, which is no port.'],
     [{ PORT: '70000' }, 'PORT is 70000, which is no port.'],
+    [{ AUTH: 'basic' }, 'AUTH is basic, which is not known.'],
     [{ SANDBOX: 'docker' }, 'SANDBOX is docker, which is not known.'],
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is loud, which is not known.'],
     [{ DATABASE_URL: 'a-secret' }, 'DATABASE_URL is not a postgres:// URL.'],

@@ -22,7 +22,7 @@ export interface TestFunctions {
 }
 
 /** Configures the functions. To be imported by `load` only, as they read the environment once. */
-export function useFunctions(): TestFunctions {
+export function useFunctions({ auth = 'none' }: { auth?: 'none' | 'keys' } = {}): TestFunctions {
   const database = useDatabase();
   const broker = useQueue();
   const wires = {
@@ -38,6 +38,7 @@ export function useFunctions(): TestFunctions {
       TASK_QUEUE_URL: broker.settings.url,
       DEAD_LETTER_QUEUE_URL: broker.settings.deadLetterUrl,
       SQS_ENDPOINT: wires.queue.url,
+      AUTH: auth,
       SANDBOX: 'unsafe-none',
       LOG_LEVEL: 'silent',
     });
