@@ -4,8 +4,12 @@ import { parseQuery } from '../lib/http/parse-request.ts';
 import { ok } from '../lib/http/response.ts';
 import { api } from '../lib/services.ts';
 
-/** `GET /api/dead-letters`: messages that the queue gave up on. */
-export const handler = apiHandler(api, { scope: 'admin' }, async ({ event }, { deadLetters }) => {
-  const { limit } = parseQuery(event, DeadLettersQuery);
-  return ok({ items: await deadLetters(limit) });
-});
+/** `GET /api/dead-letters`: messages of the tenant's tasks that the queue gave up on. */
+export const handler = apiHandler(
+  api,
+  { scope: 'admin' },
+  async ({ event, caller }, { listDeadLetters }) => {
+    const { limit } = parseQuery(event, DeadLettersQuery);
+    return ok({ items: await listDeadLetters(caller.tenant, limit) });
+  },
+);

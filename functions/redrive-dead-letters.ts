@@ -4,7 +4,7 @@ import { parseOptionalBody } from '../lib/http/parse-request.ts';
 import { accepted } from '../lib/http/response.ts';
 import { api } from '../lib/services.ts';
 
-/** `POST /api/dead-letters/redrive`: sends all of them back to the queue, or the one with `id`. */
+/** `POST /api/dead-letters/redrive`: sends those of the tenant back, or the one with `id`. */
 export const handler = apiHandler(
   api,
   { scope: 'admin' },

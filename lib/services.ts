@@ -8,7 +8,7 @@ import { makeAuthenticate } from './http/authenticate.ts';
 import { makeLogger } from './observability/logger.ts';
 import { once } from './once.ts';
 import { openSqsQueue } from './queue/sqs.ts';
-import type { DeadLetter, TaskQueue } from './queue/task-queue.ts';
+import type { TaskQueue } from './queue/task-queue.ts';
 import { openSandbox } from './sandbox/open-sandbox.ts';
 import { shutdownSignal } from './shutdown.ts';
 import { type CancelTask, makeCancelTask } from './tasks/cancel-task.ts';
@@ -18,6 +18,7 @@ import {
   makeCreateTask,
   makeCreateTasks,
 } from './tasks/create-tasks.ts';
+import { type ListDeadLetters, makeListDeadLetters } from './tasks/dead-letters.ts';
 import { type DeleteEndedTasks, makeDeleteEndedTasks } from './tasks/delete-ended-tasks.ts';
 import { type ExecuteTask, makeExecuteTask } from './tasks/execute-task.ts';
 import { type FindTask, makeFindTask } from './tasks/find-task.ts';
@@ -66,7 +67,7 @@ export interface Api {
   readonly readStats: ReadStats;
   readonly cancelTask: CancelTask;
   readonly retryTask: RetryTask;
-  readonly deadLetters: (limit: number) => Promise<DeadLetter[]>;
+  readonly listDeadLetters: ListDeadLetters;
   readonly redrive: Redrive;
 }
 
@@ -87,7 +88,7 @@ export const api = {
       readStats: makeReadStats({ sql, queue }),
       cancelTask: makeCancelTask({ sql }),
       retryTask: makeRetryTask({ sql, queue, logger }),
-      deadLetters: (limit) => queue.deadLetters(limit),
+      listDeadLetters: makeListDeadLetters({ sql, queue }),
       redrive: makeRedrive({ sql, queue }),
     };
   }),

@@ -6,14 +6,23 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
-import type { DeadLetter } from './task-queue.ts';
+import { unavailableOnError } from './broker-call.ts';
+import type { DeadLetter, PickLetters, TaskQueue } from './task-queue.ts';
 
 /** A letter that we look at is hidden from others for so long, should we die before handing it back. */
 const LOOK_SECONDS = 30;
+/** What SQS hands over at once. */
+const BATCH = 10;
+
+interface Queues {
+  readonly client: SQSClient;
+  readonly url: string;
+  readonly deadLetterUrl: string;
+}
 
 interface DeadLetters {
-  list(limit: number): Promise<DeadLetter[]>;
-  redrive(id?: string): Promise<number>;
+  readonly list: TaskQueue['deadLetters'];
+  readonly redrive: TaskQueue['redrive'];
 }
 
 /**
@@ -21,78 +30,103 @@ interface DeadLetters {
  * setting their visibility timeout to zero. Its own redrive (StartMessageMoveTask) moves all or
  * nothing and is missing in the emulators.
  */
-export function openSqsDeadLetters(queues: {
-  client: SQSClient;
-  url: string;
-  deadLetterUrl: string;
-}): DeadLetters {
-  const { client, url, deadLetterUrl } = queues;
+export function openSqsDeadLetters(queues: Queues): DeadLetters {
+  return {
+    async list(limit, pick) {
+      const seen: Message[] = [];
+      const picked: DeadLetter[] = [];
+      try {
+        for await (const batch of receiveAll(queues)) {
+          seen.push(...batch);
+          picked.push(...(await pick(batch.map(toDeadLetter))));
+          if (picked.length >= limit) break;
+        }
+      } finally {
+        await handBack(queues, seen);
+      }
+      return picked.slice(0, limit);
+    },
 
-  /** Receives letters until `enough` says so or there are no more; all of them are hidden then. */
-  async function receive(enough: (letters: readonly Message[]) => boolean): Promise<Message[]> {
-    const letters: Message[] = [];
-    const until = performance.now() + LOOK_SECONDS * 1000; // From then on they come round again.
-    while (!enough(letters) && performance.now() < until) {
-      const { Messages: messages = [] } = await client.send(
+    async redrive(pick, id) {
+      const seen = new Set<Message>();
+      let moved = 0;
+      try {
+        for await (const batch of receiveAll(queues)) {
+          for (const message of batch) seen.add(message);
+          const wanted = await pickMessages(batch, pick, id);
+          await Promise.all(wanted.map((message) => move(queues, message)));
+          for (const message of wanted) seen.delete(message);
+          moved += wanted.length;
+          if (batch.some(({ MessageId }) => MessageId === id)) break;
+        }
+      } finally {
+        await handBack(queues, [...seen]);
+      }
+      return moved;
+    },
+  };
+}
+
+async function pickMessages(batch: readonly Message[], pick: PickLetters, id?: string) {
+  const asked = batch.filter(({ MessageId }) => id === undefined || MessageId === id);
+  if (asked.length === 0) return [];
+  const picked = new Set((await pick(asked.map(toDeadLetter))).map((letter) => letter.id));
+  return asked.filter(({ MessageId = '' }) => picked.has(MessageId));
+}
+
+/** Letters in batches, until there are no more or they would come round again. They are hidden then. */
+async function* receiveAll({ client, deadLetterUrl }: Queues): AsyncGenerator<Message[]> {
+  const until = performance.now() + LOOK_SECONDS * 1000;
+  while (performance.now() < until) {
+    const { Messages: messages = [] } = await unavailableOnError(
+      'The dead-letter queue did not answer.',
+      client.send(
         new ReceiveMessageCommand({
           QueueUrl: deadLetterUrl,
-          MaxNumberOfMessages: 10,
+          MaxNumberOfMessages: BATCH,
           VisibilityTimeout: LOOK_SECONDS,
           // Without a wait SQS asks some of its servers only, and may find nothing where there is.
           WaitTimeSeconds: 1,
           MessageSystemAttributeNames: ['ApproximateReceiveCount', 'SentTimestamp'],
         }),
-      );
-      if (messages.length === 0) break;
-      letters.push(...messages);
-    }
-    return letters;
+      ),
+    );
+    if (messages.length === 0) return;
+    yield messages;
   }
+}
 
-  async function handBack(letters: readonly Message[]): Promise<void> {
-    for (let from = 0; from < letters.length; from += 10) {
-      const entries = letters.slice(from, from + 10).map(({ ReceiptHandle }, index) => ({
-        Id: String(index),
-        ReceiptHandle,
-        VisibilityTimeout: 0,
-      }));
-      await client.send(
+async function handBack(
+  { client, deadLetterUrl }: Queues,
+  letters: readonly Message[],
+): Promise<void> {
+  for (let from = 0; from < letters.length; from += BATCH) {
+    const entries = letters.slice(from, from + BATCH).map(({ ReceiptHandle }, index) => ({
+      Id: String(index),
+      ReceiptHandle,
+      VisibilityTimeout: 0,
+    }));
+    await unavailableOnError(
+      'The dead letters were not handed back.',
+      client.send(
         new ChangeMessageVisibilityBatchCommand({ QueueUrl: deadLetterUrl, Entries: entries }),
-      );
-    }
+      ),
+    );
   }
+}
 
-  async function move({ Body, ReceiptHandle }: Message): Promise<void> {
-    await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: Body }));
-    await client.send(new DeleteMessageCommand({ QueueUrl: deadLetterUrl, ReceiptHandle }));
-  }
-
-  return {
-    async list(limit) {
-      const letters = await receive((seen) => seen.length >= limit);
-      await handBack(letters);
-      return letters.slice(0, limit).map(toDeadLetter);
-    },
-
-    async redrive(id) {
-      if (id === undefined) return redriveAll();
-      const letters = await receive((seen) => seen.some(({ MessageId }) => MessageId === id));
-      const wanted = letters.filter(({ MessageId }) => MessageId === id);
-      await handBack(letters.filter(({ MessageId }) => MessageId !== id));
-      for (const letter of wanted) await move(letter);
-      return wanted.length;
-    },
-  };
-
-  async function redriveAll(): Promise<number> {
-    let moved = 0;
-    for (;;) {
-      const letters = await receive((seen) => seen.length > 0);
-      if (letters.length === 0) return moved;
-      await Promise.all(letters.map(move));
-      moved += letters.length;
-    }
-  }
+async function move(
+  { client, url, deadLetterUrl }: Queues,
+  { Body, ReceiptHandle }: Message,
+): Promise<void> {
+  await unavailableOnError(
+    'The dead letters were not all sent back.',
+    client
+      .send(new SendMessageCommand({ QueueUrl: url, MessageBody: Body }))
+      .then(() =>
+        client.send(new DeleteMessageCommand({ QueueUrl: deadLetterUrl, ReceiptHandle })),
+      ),
+  );
 }
 
 function toDeadLetter({ MessageId, Body, Attributes }: Message): DeadLetter {

@@ -4,8 +4,9 @@ import {
   type SendMessageBatchRequestEntry,
   SQSClient,
 } from '@aws-sdk/client-sqs';
+import { unavailableOnError } from './broker-call.ts';
 import { openSqsDeadLetters } from './sqs-dead-letters.ts';
-import { type OutgoingMessage, QueueUnavailable, type TaskQueue } from './task-queue.ts';
+import type { OutgoingMessage, TaskQueue } from './task-queue.ts';
 
 /** The most entries that SQS takes in a batch. */
 const SQS_BATCH = 10;
@@ -50,10 +51,8 @@ export function openSqsQueue({ url, deadLetterUrl, region, endpoint }: SqsSettin
       );
       return ready + inFlight; // In flight is what somebody looks at right now.
     },
-    deadLetters: (limit) =>
-      unavailableOnError('The dead-letter queue did not answer.', letters.list(limit)),
-    redrive: (id) =>
-      unavailableOnError('The dead letters were not all sent back.', letters.redrive(id)),
+    deadLetters: letters.list,
+    redrive: letters.redrive,
     async close() {
       client.destroy();
     },
@@ -110,14 +109,6 @@ async function allOrFirstError(sendings: readonly Promise<void>[]): Promise<void
   const results = await Promise.allSettled(sendings);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
-}
-
-async function unavailableOnError<T>(message: string, call: Promise<T>): Promise<T> {
-  try {
-    return await call;
-  } catch (error) {
-    throw new QueueUnavailable(message, { cause: error });
-  }
 }
 
 function chunk<T>(items: readonly T[], size: number): T[][] {

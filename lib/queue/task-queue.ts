@@ -34,6 +34,9 @@ export interface DeadLetter {
   readonly sentAt: Date;
 }
 
+/** Picks those that are meant out of some dead letters. Called for a few at a time. */
+export type PickLetters = (letters: readonly DeadLetter[]) => Promise<readonly DeadLetter[]>;
+
 /** Carries task ids to workers: at least once, in no promised order. */
 export interface TaskQueue {
   /** Resolves once the broker has stored every message. @throws QueueUnavailable */
@@ -42,13 +45,17 @@ export interface TaskQueue {
   depth(): Promise<QueueDepth>;
   /** How many messages the broker gave up on. @throws QueueUnavailable */
   countDeadLetters(): Promise<number>;
-  /** Up to `limit` messages that the broker gave up on. They stay there. @throws QueueUnavailable */
-  deadLetters(limit: number): Promise<DeadLetter[]>;
   /**
-   * Sends dead letters back to the queue, all of them or one by its id, and returns how many. A
-   * crash in between leaves a letter in both places, never in neither. @throws QueueUnavailable
+   * Up to `limit` of the messages that the broker gave up on and `pick` picks. They stay there.
+   * @throws QueueUnavailable
    */
-  redrive(id?: string): Promise<number>;
+  deadLetters(limit: number, pick: PickLetters): Promise<DeadLetter[]>;
+  /**
+   * Sends the dead letters that `pick` picks back to the queue, or of them the one with `id`, and
+   * returns how many. The others stay. A crash in between leaves a letter in both places, never in
+   * neither. @throws QueueUnavailable
+   */
+  redrive(pick: PickLetters, id?: string): Promise<number>;
   close(): Promise<void>;
 }
 

@@ -2,8 +2,9 @@ import { audit } from '../access/audit-log.ts';
 import type { Actor } from '../access/caller.ts';
 import type { Sql } from '../db/connection.ts';
 import type { TaskQueue } from '../queue/task-queue.ts';
+import { lettersOf } from './dead-letters.ts';
 
-/** Sends dead letters back to the queue, all or one by its id; answers how many there were. */
+/** Sends the tenant's dead letters back, all or one by its id; answers how many there were. */
 export type Redrive = (actor: Actor, id: string | undefined) => Promise<number>;
 
 /**
@@ -13,6 +14,6 @@ export type Redrive = (actor: Actor, id: string | undefined) => Promise<number>;
 export function makeRedrive({ sql, queue }: { sql: Sql; queue: TaskQueue }): Redrive {
   return async (actor, id) => {
     await sql`${audit(sql, actor, 'dead_letters.redrive', sql`select ${id ?? 'all'}`)}`;
-    return queue.redrive(id);
+    return queue.redrive(lettersOf(sql, actor.tenant), id);
   };
 }

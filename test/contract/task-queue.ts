@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { QueueUnavailable, type TaskQueue } from '../../lib/queue/task-queue.ts';
+import { type PickLetters, QueueUnavailable, type TaskQueue } from '../../lib/queue/task-queue.ts';
 import { aTaskId } from '../support/a-task.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -22,6 +22,13 @@ export interface QueueUnderTest {
   openMissing(): Promise<TaskQueue>;
   close(): Promise<void>;
 }
+
+const all: PickLetters = async (letters) => letters;
+/** Those with one of these texts for a body. */
+const those =
+  (...bodies: string[]): PickLetters =>
+  async (letters) =>
+    letters.filter(({ body }) => bodies.includes(body));
 
 /** What every adapter of the queue port does. */
 export function describeTaskQueue(name: string, open: () => Promise<QueueUnderTest>): void {
@@ -83,9 +90,9 @@ export function describeTaskQueue(name: string, open: () => Promise<QueueUnderTe
       await test.cut();
       await expect(test.queue.publish([aMessage()])).rejects.toThrow(QueueUnavailable);
       await expect(test.queue.depth()).rejects.toThrow(QueueUnavailable);
-      await expect(test.queue.deadLetters(10)).rejects.toThrow(QueueUnavailable);
+      await expect(test.queue.deadLetters(10, all)).rejects.toThrow(QueueUnavailable);
       await expect(test.queue.countDeadLetters()).rejects.toThrow(QueueUnavailable);
-      await expect(test.queue.redrive()).rejects.toThrow(QueueUnavailable);
+      await expect(test.queue.redrive(all)).rejects.toThrow(QueueUnavailable);
       await test.mend();
       const message = aMessage();
       await test.queue.publish([message]);
@@ -108,37 +115,73 @@ export function describeTaskQueue(name: string, open: () => Promise<QueueUnderTe
 
     it('shows dead letters, and shows them again', async () => {
       await test.giveUpOn('not a message of ours');
-      const [letter] = await test.queue.deadLetters(10);
+      const [letter] = await test.queue.deadLetters(10, all);
       expect(letter).toMatchObject({ body: 'not a message of ours' });
       expect(letter?.sentAt.getTime()).toBeGreaterThan(Date.now() - 60_000);
-      const [again] = await test.queue.deadLetters(10);
+      const [again] = await test.queue.deadLetters(10, all);
       expect(again?.id).toBe(letter?.id);
     });
 
     it('shows no more dead letters than asked for, and hides none of the others', async () => {
       for (let n = 0; n < 15; n++) await test.giveUpOn(`letter ${n}`);
-      expect(await test.queue.deadLetters(3)).toHaveLength(3);
-      expect(await test.queue.deadLetters(200)).toHaveLength(15);
+      expect(await test.queue.deadLetters(3, all)).toHaveLength(3);
+      expect(await test.queue.deadLetters(200, all)).toHaveLength(15);
       expect(await test.queue.countDeadLetters()).toBe(15);
     });
 
     it('sends all dead letters back', async () => {
       const messages = Array.from({ length: 25 }, () => bodyOf(aMessage()));
       for (const message of messages) await test.giveUpOn(JSON.stringify(message));
-      expect(await test.queue.redrive()).toBe(25);
+      expect(await test.queue.redrive(all)).toBe(25);
       expect(await test.drain()).toHaveLength(25);
-      expect(await test.queue.deadLetters(10)).toEqual([]);
-      expect(await test.queue.redrive()).toBe(0);
+      expect(await test.queue.deadLetters(10, all)).toEqual([]);
+      expect(await test.queue.redrive(all)).toBe(0);
     });
 
     it('sends one dead letter back and leaves the others', async () => {
       for (const taskId of ['a', 'b', 'c']) await test.giveUpOn(JSON.stringify({ taskId }));
-      const letters = await test.queue.deadLetters(10);
+      const letters = await test.queue.deadLetters(10, all);
       const wanted = letters.find(({ body }) => body.includes('"b"'));
-      expect(await test.queue.redrive(wanted?.id)).toBe(1);
+      expect(await test.queue.redrive(all, wanted?.id)).toBe(1);
       expect(await test.drain()).toEqual([{ taskId: 'b' }]);
-      expect(await test.queue.deadLetters(10)).toHaveLength(2);
-      expect(await test.queue.redrive(wanted?.id)).toBe(0);
+      expect(await test.queue.deadLetters(10, all)).toHaveLength(2);
+      expect(await test.queue.redrive(all, wanted?.id)).toBe(0);
+    });
+
+    it('shows the dead letters that are picked, wherever they are among the others', async () => {
+      for (let n = 0; n < 25; n++) await test.giveUpOn(`letter ${n}`);
+      const picked = await test.queue.deadLetters(10, those('letter 0', 'letter 12', 'letter 24'));
+      const bodies = picked.map(({ body }) => body).sort();
+      expect(bodies).toEqual(['letter 0', 'letter 12', 'letter 24']);
+      expect(await test.queue.deadLetters(200, all)).toHaveLength(25);
+    });
+
+    it('sends back the dead letters that are picked, and leaves the others', async () => {
+      for (let n = 0; n < 25; n++) await test.giveUpOn(`"letter ${n}"`);
+      const pick = those('"letter 0"', '"letter 12"', '"letter 24"');
+      expect(await test.queue.redrive(pick)).toBe(3);
+      expect((await test.drain()).sort()).toEqual(['letter 0', 'letter 12', 'letter 24']);
+      expect(await test.queue.deadLetters(200, all)).toHaveLength(22);
+    });
+
+    it('sends no dead letter back by its id that is not picked', async () => {
+      await test.giveUpOn('"mine"');
+      await test.giveUpOn('"not mine"');
+      const letters = await test.queue.deadLetters(10, all);
+      const idOf = (wanted: string) => letters.find(({ body }) => body === wanted)?.id;
+      expect(await test.queue.redrive(those('"mine"'), idOf('"not mine"'))).toBe(0);
+      expect(await test.queue.redrive(those('"mine"'), idOf('"mine"'))).toBe(1);
+      expect(await test.drain()).toEqual(['mine']);
+      expect(await test.queue.deadLetters(10, all)).toHaveLength(1);
+    });
+
+    it('hands dead letters back when picking fails, and passes the reason on', async () => {
+      await test.giveUpOn('"letter"');
+      const reason = new Error('the database is away');
+      const fail: PickLetters = () => Promise.reject(reason);
+      await expect(test.queue.deadLetters(10, fail)).rejects.toBe(reason);
+      await expect(test.queue.redrive(fail)).rejects.toBe(reason);
+      expect(await test.queue.deadLetters(10, all)).toHaveLength(1);
     });
   });
 }

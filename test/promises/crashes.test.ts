@@ -238,7 +238,7 @@ describe('a redrive that is killed half-way', () => {
     await eventually(async () =>
       expect((await theTask(database.sql, id)).status).toBe('succeeded'),
     );
-    expect(await queue.redrive()).toBe(1);
+    expect(await queue.redrive(async (letters) => letters)).toBe(1);
     await eventually(async () => expect((await queue.depth()).ready).toBe(0));
     expect(await theTask(database.sql, id)).toMatchObject({ status: 'succeeded', attempt: 1 });
     expect(await executions()).toBe(1);

@@ -287,6 +287,8 @@ describe('npm run keys', () => {
   it('says that the database has to be migrated first', async () => {
     const { exitCode, stderr } = await run(['list'], unmigrated.url);
     expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/^keys: .*does not exist\nIs DATABASE_URL right, .* migrated \(npm run migrate\)/);
+    expect(stderr).toMatch(
+      /^keys: .*does not exist\nIs DATABASE_URL right, .* migrated \(npm run migrate\)/,
+    );
   });
 });
