@@ -1,4 +1,5 @@
 import { EVERYBODY } from './access/caller.ts';
+import { type ListAudit, makeListAudit } from './access/list-audit.ts';
 import { type Config, parseAllowedHosts, parseConfig, parseLogLevel } from './config/config.ts';
 import { connect, type Sql } from './db/connection.ts';
 import { requireSchema } from './db/schema-version.ts';
@@ -69,6 +70,7 @@ export interface Api {
   readonly retryTask: RetryTask;
   readonly listDeadLetters: ListDeadLetters;
   readonly redrive: Redrive;
+  readonly listAudit: ListAudit;
 }
 
 export const api = {
@@ -90,6 +92,7 @@ export const api = {
       retryTask: makeRetryTask({ sql, queue, logger }),
       listDeadLetters: makeListDeadLetters({ sql, queue }),
       redrive: makeRedrive({ sql, queue }),
+      listAudit: makeListAudit({ sql }),
     };
   }),
 };

@@ -2,14 +2,16 @@ import type { Sql } from '../db/connection.ts';
 import type { Actor } from './caller.ts';
 
 /** What may be done. Each one is a change; reading is not kept. */
-export type AuditAction =
-  | 'task.create'
-  | 'task.cancel'
-  | 'task.retry'
-  | 'dead_letters.redrive'
-  | 'key.create'
-  | 'key.rotate'
-  | 'key.revoke';
+export const AUDIT_ACTIONS = [
+  'task.create',
+  'task.cancel',
+  'task.retry',
+  'dead_letters.redrive',
+  'key.create',
+  'key.rotate',
+  'key.revoke',
+] as const;
+export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
 /**
  * A part of a statement that keeps who did what: `with ..., audited as (${audit(...)}) ...`. So the

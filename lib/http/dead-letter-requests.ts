@@ -4,8 +4,13 @@ import { limitUpTo200 } from './task-requests.ts';
 /** Query of `GET /api/dead-letters`. */
 export const DeadLettersQuery = z.strictObject({ limit: limitUpTo200 });
 
+/** What a broker calls a letter. It goes into the audit log as well. */
+const letterId = z
+  .string('must be the "id" of a dead letter')
+  .regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 characters of ASCII, without spaces');
+
 /** Body of `POST /api/dead-letters/redrive`; none at all means every letter. */
 export const RedriveRequest = z.strictObject(
-  { id: z.string('must be the "id" of a dead letter').min(1, 'must not be empty').optional() },
+  { id: letterId.optional() },
   { error: 'must be a JSON object' },
 );

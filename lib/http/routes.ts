@@ -9,6 +9,7 @@ export const ROUTES = [
   { path: '/api/stats', methods: ['GET'] },
   { path: '/api/dead-letters', methods: ['GET'] },
   { path: '/api/dead-letters/redrive', methods: ['POST'] },
+  { path: '/api/audit', methods: ['GET'] },
   { path: '/health/live', methods: ['GET'] },
   { path: '/health/ready', methods: ['GET'] },
 ] as const;

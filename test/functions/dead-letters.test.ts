@@ -77,6 +77,7 @@ describe('POST /api/dead-letters/redrive', () => {
     ['another field', '{"ids":["x"]}', 'ids'],
     ['an empty id', '{"id":""}', 'id'],
     ['null for an id', '{"id":null}', 'id'],
+    ['an id with a NUL in it', '{"id":"a\\u0000"}', 'id'],
   ])('refuses %s, and sends nothing back', async (_what, body, path) => {
     await giveUpOn('1');
     const answer = await redrive(body);

@@ -76,6 +76,7 @@ type FunctionName =
   | 'get-task'
   | 'health-live'
   | 'health-ready'
+  | 'list-audit'
   | 'list-dead-letters'
   | 'list-tasks'
   | 'redrive-dead-letters'

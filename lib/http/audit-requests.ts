@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { AUDIT_ACTIONS } from '../access/audit-log.ts';
+import { limitUpTo200 } from './task-requests.ts';
+
+const once = z.string('must be given once');
+
+const UUID = /^[0-9a-f-]{36}$/i;
+
+const cursor = once.transform((text, context): number => {
+  const [, id] = /^(\d{1,15})$/.exec(Buffer.from(text, 'base64url').toString()) ?? [];
+  if (id !== undefined) return Number(id);
+  context.addIssue({ code: 'custom', message: 'must be the "nextCursor" of an earlier answer' });
+  return z.NEVER;
+});
+
+/** Points behind the last entry of a page. Opaque to clients, so that the order can change. */
+export function auditCursorAfter(id: number): string {
+  return Buffer.from(String(id)).toString('base64url');
+}
+
+/** Query of `GET /api/audit`. */
+export const AuditQuery = z
+  .strictObject({
+    action: z
+      .enum(AUDIT_ACTIONS, { error: `must be one of ${AUDIT_ACTIONS.join(', ')}` })
+      .optional(),
+    subject: once
+      .min(1, 'must not be empty')
+      .max(200, 'must not be longer than 200 characters')
+      .refine((text) => text.isWellFormed() && !text.includes('\0'), 'must be text without NUL')
+      // Ids are in lower case, and taken in any.
+      .transform((text) => (UUID.test(text) ? text.toLowerCase() : text))
+      .optional(),
+    limit: limitUpTo200,
+    cursor: cursor.optional(),
+  })
+  .transform(({ action, subject, limit, cursor: before }) => ({
+    filter: { action, subject },
+    page: { limit, before },
+  }));
