@@ -67,7 +67,7 @@ export interface Answer {
   readonly body: any;
 }
 
-type FunctionName =
+export type FunctionName =
   | 'cancel-task'
   | 'create-task'
   | 'create-tasks'
