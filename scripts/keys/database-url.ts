@@ -13,7 +13,7 @@ export function findDatabaseUrl(
   const url = env.DATABASE_URL || databaseOfRunningStart(fileURLToPath(project));
   if (url === undefined) {
     throw misused(
-      'DATABASE_URL is not set, and no `npm start` runs in this project.',
+      'DATABASE_URL is not set, and no `npm start` is up in this project.',
       'Start errand first, or name a database: DATABASE_URL=postgres://user:password@host:5432/errand',
     );
   }

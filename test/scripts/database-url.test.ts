@@ -37,7 +37,7 @@ describe('findDatabaseUrl', () => {
 
   it('does not take the one of a start that is over', () => {
     start().clear();
-    expect(() => find()).toThrow('DATABASE_URL is not set, and no `npm start` runs');
+    expect(() => find()).toThrow('DATABASE_URL is not set, and no `npm start` is up');
   });
 
   it('leaves nothing behind where there never was a start', () => {

@@ -274,7 +274,7 @@ describe('npm run keys', () => {
   it('asks for a database when nothing names one', async () => {
     const { exitCode, stderr } = await run(['list'], undefined);
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/^keys: DATABASE_URL is not set, and no `npm start` runs in this/);
+    expect(stderr).toMatch(/^keys: DATABASE_URL is not set, and no `npm start` is up in this/);
   });
 
   it('refuses a database URL that is none, and does not repeat it', async () => {
