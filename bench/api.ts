@@ -44,6 +44,7 @@ Object.assign(process.env, {
   TASK_QUEUE_URL: settings.url,
   DEAD_LETTER_QUEUE_URL: settings.deadLetterUrl,
   SQS_ENDPOINT: emulator.url,
+  AUTH: 'none',
   LOG_LEVEL: 'error',
 });
 

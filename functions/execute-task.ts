@@ -1,4 +1,5 @@
 import type { SQSHandler } from 'aws-lambda';
+import { inLogContext } from '../lib/observability/log-context.ts';
 import { deliverBatch } from '../lib/queue/sqs-batch.ts';
 import { logger, openWorker } from '../lib/services.ts';
 import { giveUpSignal } from '../lib/shutdown.ts';
@@ -17,10 +18,11 @@ export const handler: SQSHandler = async (event, context) => {
   using giveUp = giveUpSignal(shutdown, Math.max(0, remainingMs));
   return await deliverBatch(
     event,
-    async ({ taskId }) => {
-      const execution = await executeTask(taskId, giveUp.signal);
-      logger.info({ taskId, execution }, 'execute-task');
-    },
+    ({ taskId }) =>
+      inLogContext({ taskId }, async () => {
+        const execution = await executeTask(taskId, giveUp.signal);
+        logger.info({ execution }, 'execute-task');
+      }),
     logger,
   );
 };
