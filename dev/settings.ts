@@ -1,4 +1,5 @@
 import { AUTH_CHOICES, LOG_LEVELS, SANDBOX_CHOICES } from '../lib/config/config.ts';
+import { readPolicy } from '../lib/policy/policy-file.ts';
 import type { SandboxChoice } from '../lib/sandbox/open-sandbox.ts';
 import { whyTaken } from './ports.ts';
 import { Refusal } from './refusal.ts';
@@ -29,6 +30,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   // Whoever can reach loopback is on this machine already. Anywhere else it takes a decision.
   const auth = oneOf('AUTH', env.AUTH || (isLoopback(host) ? 'none' : 'keys'), AUTH_CHOICES);
   const sandbox = oneOf('SANDBOX', env.SANDBOX || 'auto', SANDBOX_CHOICES);
+  refuseWrongPolicy(env.COMMAND_POLICY);
   oneOf('LOG_LEVEL', env.LOG_LEVEL || 'info', LOG_LEVELS);
   refuseNoUrl('DATABASE_URL', env.DATABASE_URL, 'postgres://user:password@localhost:5432/errand');
   refuseNoUrl('SQS_ENDPOINT', env.SQS_ENDPOINT, 'http://localhost:4566');
@@ -43,6 +45,17 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     region: env.AWS_REGION || 'us-east-1',
     sandbox,
   };
+}
+
+/** Before anything is started: later, it would be an answer of 500. */
+function refuseWrongPolicy(policy: string | undefined): void {
+  if (!policy) return;
+  try {
+    readPolicy(policy);
+  } catch (error) {
+    const complaint = error instanceof Error ? error.message : String(error);
+    throw new Refusal(complaint, 'docs/command-policy.md tells what may stand in COMMAND_POLICY.');
+  }
 }
 
 function oneOf<T extends string>(name: string, value: string, known: readonly T[]): T {

@@ -8,6 +8,8 @@ import type { Authenticate } from './http/api-handler.ts';
 import { makeAuthenticate } from './http/authenticate.ts';
 import { makeLogger } from './observability/logger.ts';
 import { once } from './once.ts';
+import { makeCheckCommand } from './policy/check-command.ts';
+import { readPolicy } from './policy/policy-file.ts';
 import { openSqsQueue } from './queue/sqs.ts';
 import type { TaskQueue } from './queue/task-queue.ts';
 import { openSandbox } from './sandbox/open-sandbox.ts';
@@ -76,10 +78,12 @@ export interface Api {
 export const api = {
   ...edge,
   open: once(async (): Promise<Api> => {
-    const { auth } = await config();
+    const { auth, commandPolicy } = await config();
+    const checkCommand =
+      commandPolicy === undefined ? undefined : makeCheckCommand(readPolicy(commandPolicy));
     const { sql, queue } = await migratedConnections();
     const watcher = makeTaskWatcher({ sql });
-    const createTasks = makeCreateTasks({ sql, queue, logger });
+    const createTasks = makeCreateTasks({ sql, queue, logger, checkCommand });
     return {
       authenticate: auth === 'none' ? async () => EVERYBODY : makeAuthenticate({ sql }),
       createTask: makeCreateTask(createTasks),

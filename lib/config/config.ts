@@ -38,6 +38,8 @@ const Environment = z
     AWS_LAMBDA_FUNCTION_NAME: z.string().optional(),
     IS_OFFLINE: z.string().optional(),
 
+    COMMAND_POLICY: z.string().optional(),
+
     SANDBOX: oneOf(SANDBOX_CHOICES).default('auto'),
     TENANT_MAX_RUNNING: wholeNumber(1, 1000).optional(),
     LEASE_SECONDS: wholeNumber(2, 3600).default(30),
@@ -52,6 +54,7 @@ const Environment = z
   })
   .transform((env) => ({
     auth: env.AUTH,
+    commandPolicy: env.COMMAND_POLICY,
     database: {
       url: env.DATABASE_URL,
       poolMax: env.DATABASE_POOL_MAX,

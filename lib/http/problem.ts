@@ -1,7 +1,7 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { isDatabaseUnavailable } from '../db/unavailable.ts';
 import { QueueUnavailable } from '../queue/task-queue.ts';
-import { TaskError, type TaskErrorCode } from '../tasks/errors.ts';
+import { CommandNotAllowed, TaskError, type TaskErrorCode } from '../tasks/errors.ts';
 
 interface ProblemShape {
   readonly status: number;
@@ -31,6 +31,7 @@ const taskProblems = {
   attempt_not_found: { status: 404, title: 'Attempt not found' },
   task_ended: { status: 409, title: 'Task has ended' },
   task_not_ended: { status: 409, title: 'Task has not ended' },
+  command_not_allowed: { status: 403, title: 'Command not allowed' },
   idempotency_key_reused: { status: 422, title: 'Idempotency key reused' },
 } as const satisfies Record<TaskErrorCode, ProblemShape>;
 
@@ -66,10 +67,16 @@ export class HttpProblem extends Error {
 /** Puts any error into words for the caller. What is not known is a bare `internal_error`. */
 export function toProblem(error: unknown): HttpProblem {
   if (error instanceof HttpProblem) return error;
+  if (error instanceof CommandNotAllowed) return notAllowed(error);
   if (error instanceof TaskError) return new HttpProblem(error.code, error.message);
   if (isDatabaseUnavailable(error)) return unavailable('The database is not available.');
   if (error instanceof QueueUnavailable) return unavailable('The queue is not available.');
   return new HttpProblem('internal_error', 'Something went wrong on our side.');
+}
+
+function notAllowed({ code, message, refusal, index }: CommandNotAllowed): HttpProblem {
+  const { rule, executable } = refusal;
+  return new HttpProblem(code, message, { members: { rule, executable, index } });
 }
 
 function unavailable(what: string): HttpProblem {

@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Actor } from '../access/caller.ts';
-import { IdempotencyKeyReused } from './errors.ts';
+import type { CheckCommand } from '../policy/check-command.ts';
+import { CommandNotAllowed, IdempotencyKeyReused } from './errors.ts';
 import { findKeyUse, type IdempotencyKey, insertTasks } from './insert-tasks.ts';
 import { type PublishDeps, publishOwed } from './publish-owed.ts';
 import type { NewTask, TaskId, TaskSummary } from './task.ts';
@@ -25,6 +26,11 @@ export type CreateTasks = (
   idempotency?: IdempotencyKey,
 ) => Promise<CreatedTasks>;
 
+export interface CreateTasksDeps extends PublishDeps {
+  /** Undefined: any command is allowed. */
+  readonly checkCommand?: CheckCommand | undefined;
+}
+
 /** Accepts one command to run later. @throws IdempotencyKeyReused */
 export function makeCreateTask(createTasks: CreateTasks): CreateTask {
   return async (actor, newTask, idempotency) => {
@@ -39,12 +45,13 @@ export function makeCreateTask(createTasks: CreateTasks): CreateTask {
 /**
  * Accepts commands to run later, all of them or none. Once this resolves the tasks are committed,
  * together with outbox rows for their messages. A broker that is away does not matter: the relay
- * publishes later. @throws IdempotencyKeyReused
+ * publishes later. @throws IdempotencyKeyReused, CommandNotAllowed
  */
-export function makeCreateTasks(deps: PublishDeps): CreateTasks {
-  const { sql } = deps;
+export function makeCreateTasks(deps: CreateTasksDeps): CreateTasks {
+  const { sql, checkCommand } = deps;
 
   return async (actor, newTasks, idempotency) => {
+    if (checkCommand) await refuseDisallowed(checkCommand, newTasks);
     const tasks = newTasks.map((task) => ({ ...task, id: uuidv7() as TaskId }));
     for (;;) {
       const inserted = await insertTasks(sql, actor, tasks, idempotency);
@@ -64,5 +71,12 @@ export function makeCreateTasks(deps: PublishDeps): CreateTasks {
     if (!use) return undefined;
     if (!use.requestHash.equals(requestHash)) throw new IdempotencyKeyReused(key);
     return findSummaries(sql, actor.tenant, use.taskIds);
+  }
+}
+
+async function refuseDisallowed(check: CheckCommand, newTasks: readonly NewTask[]): Promise<void> {
+  for (const [index, { program }] of newTasks.entries()) {
+    const refusal = await check(program);
+    if (refusal) throw new CommandNotAllowed(refusal, index);
   }
 }

@@ -1,3 +1,4 @@
+import type { Refusal } from '../policy/check-command.ts';
 import type { Task, TaskId } from './task.ts';
 
 export type TaskErrorCode =
@@ -5,7 +6,8 @@ export type TaskErrorCode =
   | 'attempt_not_found'
   | 'task_ended'
   | 'task_not_ended'
-  | 'idempotency_key_reused';
+  | 'idempotency_key_reused'
+  | 'command_not_allowed';
 
 /** A request about tasks that cannot be met. Knows nothing of HTTP. */
 export abstract class TaskError extends Error {
@@ -42,6 +44,21 @@ export class IdempotencyKeyReused extends TaskError {
     super(
       `The Idempotency-Key "${key}" was used for another request. Send the same body, or a new key.`,
     );
+  }
+}
+
+/** The command policy of this deployment refuses a command. */
+export class CommandNotAllowed extends TaskError {
+  override readonly name = 'CommandNotAllowed';
+  override readonly code = 'command_not_allowed';
+  readonly refusal: Refusal;
+  /** Which of the commands that were to be created together, from 0. */
+  readonly index: number;
+
+  constructor(refusal: Refusal, index: number) {
+    super(refusal.reason);
+    this.refusal = refusal;
+    this.index = index;
   }
 }
 

@@ -51,6 +51,10 @@ describe('readSettings', () => {
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is loud, which is not known.'],
     [{ DATABASE_URL: 'a-secret' }, 'DATABASE_URL is not a postgres:// URL.'],
     [{ DATABASE_URL: 'mysql://root@localhost/errand' }, 'DATABASE_URL is not a postgres:// URL.'],
+    [
+      { COMMAND_POLICY: '{"default": "maybe"}' },
+      'The command policy is wrong: default must be "allow" or "deny"',
+    ],
     [{ SQS_ENDPOINT: 'localhost:4566' }, 'SQS_ENDPOINT is not a http:// URL.'],
   ])('refuses %o before anything is started, with the remedy', (env, message) => {
     const refusal = refusalOf(env);
