@@ -1,24 +1,33 @@
-/** The routes of `serverless.yml` again, as the function for unknown routes cannot see them. */
-export const ROUTES = [
-  { path: '/api/tasks', methods: ['GET', 'POST'] },
-  { path: '/api/tasks/batch', methods: ['POST'] },
-  { path: '/api/tasks/{taskId}', methods: ['GET'] },
-  { path: '/api/tasks/{taskId}/output', methods: ['GET'] },
-  { path: '/api/tasks/{taskId}/cancel', methods: ['POST'] },
-  { path: '/api/tasks/{taskId}/retry', methods: ['POST'] },
-  { path: '/api/stats', methods: ['GET'] },
-  { path: '/api/dead-letters', methods: ['GET'] },
-  { path: '/api/dead-letters/redrive', methods: ['POST'] },
-  { path: '/api/audit', methods: ['GET'] },
-  { path: '/health/live', methods: ['GET'] },
-  { path: '/health/ready', methods: ['GET'] },
-] as const;
+/**
+ * The routes of `serverless.yml` again, each with the function that serves it: what the function for
+ * unknown routes and the OpenAPI document go by. Who serves GET serves HEAD.
+ */
+export const ROUTES = {
+  '/api/tasks': { GET: 'list-tasks', POST: 'create-task' },
+  '/api/tasks/batch': { POST: 'create-tasks' },
+  '/api/tasks/{taskId}': { GET: 'get-task' },
+  '/api/tasks/{taskId}/output': { GET: 'get-output' },
+  '/api/tasks/{taskId}/cancel': { POST: 'cancel-task' },
+  '/api/tasks/{taskId}/retry': { POST: 'retry-task' },
+  '/api/stats': { GET: 'get-stats' },
+  '/api/dead-letters': { GET: 'list-dead-letters' },
+  '/api/dead-letters/redrive': { POST: 'redrive-dead-letters' },
+  '/api/audit': { GET: 'list-audit' },
+  '/health/live': { GET: 'health-live' },
+  '/health/ready': { GET: 'health-ready' },
+} as const satisfies Record<string, Route>;
 
-/** The methods that a path takes; none when it is not a route. */
+type Route = Readonly<Partial<Record<'GET' | 'POST', string>>>;
+
+/** The methods that a path takes, as the header `Allow` lists them; none when it is not a route. */
 export function methodsOf(path: string): readonly string[] {
   const segments = segmentsOf(path);
-  const route = ROUTES.find((candidate) => matches(segmentsOf(candidate.path), segments));
-  return route?.methods ?? [];
+  const found = Object.entries(ROUTES).find(([known]) => matches(segmentsOf(known), segments));
+  if (!found) return [];
+  const served = Object.keys(found[1]).flatMap((method) =>
+    method === 'GET' ? ['GET', 'HEAD'] : [method],
+  );
+  return [...served, 'OPTIONS'];
 }
 
 function segmentsOf(path: string): string[] {

@@ -35,15 +35,20 @@ describe('a request that no function serves', () => {
   });
 
   it.each([
-    ['DELETE', '/api/tasks', 'GET, POST'],
-    ['PUT', '/api/tasks/0190', 'GET'],
-    ['GET', '/api/tasks/0190/cancel', 'POST'],
-    ['POST', '/health/live', 'GET'],
-    ['HEAD', '/api/tasks', 'GET, POST'],
-    ['OPTIONS', '/api/tasks', 'GET, POST'],
+    ['DELETE', '/api/tasks', 'GET, HEAD, POST, OPTIONS'],
+    ['PUT', '/api/tasks/0190', 'GET, HEAD, OPTIONS'],
+    ['GET', '/api/tasks/0190/cancel', 'POST, OPTIONS'],
+    ['HEAD', '/api/tasks/0190/cancel', 'POST, OPTIONS'],
+    ['POST', '/health/live', 'GET, HEAD, OPTIONS'],
   ])('answers 405 to %s %s, with what it takes', async (method, path, allow) => {
     const answer = await ask(method, path);
     expectProblem(answer, 405, 'method_not_allowed');
     expect(answer.headers.allow).toBe(allow);
+  });
+
+  it('answers OPTIONS with what a path takes', async () => {
+    const { status, headers, body } = await ask('OPTIONS', '/api/tasks');
+    expect([status, headers.allow, body]).toEqual([204, 'GET, HEAD, POST, OPTIONS', null]);
+    expectProblem(await ask('OPTIONS', '/api/task'), 404, 'route_not_found');
   });
 });
