@@ -10,7 +10,13 @@ const letterId = z
   .regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 characters of ASCII, without spaces');
 
 /** Body of `POST /api/dead-letters/redrive`; none at all means every letter. */
-export const RedriveRequest = z.strictObject(
-  { id: letterId.optional() },
-  { error: 'must be a JSON object' },
-);
+export const RedriveRequest = z
+  .strictObject(
+    {
+      id: letterId
+        .optional()
+        .meta({ description: 'Of one dead letter. Without it, all are sent back.' }),
+    },
+    { error: 'must be a JSON object' },
+  )
+  .meta({ id: 'RedriveRequest', examples: [{}, { id: '5c1f3ad8-6a10-4c9c-9d4e-1f0c7f1f7f30' }] });

@@ -1,16 +1,27 @@
 import { createHash } from 'node:crypto';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { stringify } from 'safe-stable-stringify';
+import { z } from 'zod';
 import type { IdempotencyKey } from '../tasks/insert-tasks.ts';
 import { parseJsonBody } from './parse-request.ts';
 import { HttpProblem } from './problem.ts';
+
+export const IdempotencyKeyHeader = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 characters of ASCII, without spaces')
+  .meta({
+    description:
+      'A name of yours for this request. When it is sent again with the same body, the answer is what the first one made.',
+    examples: ['backup-2030-01-31'],
+  });
 
 /** The header `Idempotency-Key`, with what its request asks for. @throws HttpProblem 400 */
 export function idempotencyKeyOf(event: APIGatewayProxyEventV2): IdempotencyKey | undefined {
   const key = event.headers['idempotency-key'];
   if (key === undefined) return undefined;
-  if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
-    const message = 'must be 1 to 255 characters of ASCII, without spaces';
+  const parsed = IdempotencyKeyHeader.safeParse(key);
+  if (!parsed.success) {
+    const message = parsed.error.issues[0]?.message ?? '';
     throw new HttpProblem('invalid_request', `Idempotency-Key: ${message}`, {
       errors: [{ path: 'Idempotency-Key', message }],
     });

@@ -4,117 +4,25 @@ import {
   DEFAULT_MEMORY_MB,
   DEFAULT_RETRY_DELAY_SECONDS,
   DEFAULT_TIMEOUT_SECONDS,
-  LIMIT_RANGES,
-  MAX_ARGV_ITEMS,
-  MAX_COMMAND_BYTES,
-  MAX_ENV_BYTES,
-  MAX_LABEL_BYTES,
-  MAX_LABELS,
   MAX_MAX_ATTEMPTS,
   MAX_MEMORY_MB,
   MAX_RETRY_DELAY_SECONDS,
   MAX_START_DELAY_SECONDS,
-  MAX_STDIN_BYTES,
   MAX_TIMEOUT_SECONDS,
   MIN_MEMORY_MB,
   usualLimits,
 } from '../tasks/limits.ts';
 import type { NewTask } from '../tasks/task.ts';
-
-const bytesOf = (texts: readonly string[]) =>
-  texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-
-const text = z
-  .string({ error: 'must be a string' })
-  .refine((value) => value.isWellFormed(), 'must not contain a lone surrogate (invalid Unicode)');
-
-/** Text that reaches a process as an argument or in its environment, where NUL ends a string. */
-const argument = text.refine((value) => !value.includes('\0'), 'must not contain a NUL byte');
-
-const command = argument
-  .refine((value) => value.trim() !== '', 'must not be empty')
-  .refine(
-    (value) => Buffer.byteLength(value) <= MAX_COMMAND_BYTES,
-    `must not be longer than ${MAX_COMMAND_BYTES} bytes`,
-  );
-
-const argv = z
-  .array(argument, { error: 'must be an array of strings' })
-  .min(1, 'must name a program')
-  .max(MAX_ARGV_ITEMS, `must not have more than ${MAX_ARGV_ITEMS} items`)
-  .refine(([program]) => program !== '', { error: 'must not be empty', path: [0] })
-  .refine(
-    (items) => bytesOf(items) <= MAX_COMMAND_BYTES,
-    `must not be longer than ${MAX_COMMAND_BYTES} bytes together`,
-  );
-
-const stdin = text.refine(
-  (value) => Buffer.byteLength(value) <= MAX_STDIN_BYTES,
-  `must not be longer than ${MAX_STDIN_BYTES} bytes`,
-);
-
-const env = z
-  .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), argument, {
-    error: (issue) =>
-      issue.code === 'invalid_key'
-        ? 'must be a name of letters, digits and "_", not starting with a digit'
-        : 'must be an object of strings',
-  })
-  .refine(
-    (vars) => bytesOf(Object.entries(vars).flat()) <= MAX_ENV_BYTES,
-    `must not be longer than ${MAX_ENV_BYTES} bytes together`,
-  );
-
-/** A label's key or value: short, and without NUL, which Postgres stores in no text. */
-const label = argument.refine(
-  (value) => Buffer.byteLength(value) <= MAX_LABEL_BYTES,
-  `must not be longer than ${MAX_LABEL_BYTES} bytes`,
-);
-
-const labels = z
-  .record(label.min(1, 'must not be empty'), label, {
-    error: (issue) =>
-      issue.code === 'invalid_key'
-        ? `must be 1 to ${MAX_LABEL_BYTES} bytes of text`
-        : 'must be an object of strings',
-  })
-  .refine(
-    (entries) => Object.keys(entries).length <= MAX_LABELS,
-    `must not have more than ${MAX_LABELS} entries`,
-  );
-
-function wholeNumber(min: number, max: number) {
-  const error = `must be a whole number from ${min} to ${max}`;
-  return z.int({ error }).min(min, error).max(max, error);
-}
-
-/** Only what a task says; the rest is usual. */
-const limits = z.strictObject(
-  {
-    cpuSeconds: limit('cpuSeconds'),
-    processes: limit('processes'),
-    fileMb: limit('fileMb'),
-    diskMb: limit('diskMb'),
-    openFiles: limit('openFiles'),
-    stdoutBytes: limit('stdoutBytes'),
-    stderrBytes: limit('stderrBytes'),
-  },
-  { error: 'must be an object of whole numbers' },
-);
-
-function limit(name: keyof typeof LIMIT_RANGES) {
-  const { min, max } = LIMIT_RANGES[name];
-  return wholeNumber(min, max).exactOptional();
-}
-
-/** An instant with its offset. One that has passed means now. */
-const runAt = z.iso
-  .datetime({ offset: true, error: 'must be a time as in 2030-01-31T12:00:00Z' })
-  .transform((instant) => new Date(instant))
-  .refine(
-    (instant) => instant.getTime() < Date.now() + MAX_START_DELAY_SECONDS * 1000,
-    'must not be more than a year ahead',
-  );
+import {
+  argv,
+  command,
+  env,
+  labels,
+  limits,
+  runAt,
+  stdin,
+  wholeNumber,
+} from './new-task-fields.ts';
 
 /** The most tasks of one batch. */
 const MAX_BATCH = 1000;
@@ -127,19 +35,34 @@ export const NewTaskRequest = z
       argv: argv.optional(),
       stdin: stdin.default(''),
       env: env.default({}),
-      timeoutSeconds: wholeNumber(1, MAX_TIMEOUT_SECONDS).default(DEFAULT_TIMEOUT_SECONDS),
-      memoryMb: wholeNumber(MIN_MEMORY_MB, MAX_MEMORY_MB).default(DEFAULT_MEMORY_MB),
+      timeoutSeconds: wholeNumber(1, MAX_TIMEOUT_SECONDS)
+        .default(DEFAULT_TIMEOUT_SECONDS)
+        .meta({ description: 'Then the command gets SIGTERM, and SIGKILL two seconds later.' }),
+      memoryMb: wholeNumber(MIN_MEMORY_MB, MAX_MEMORY_MB)
+        .default(DEFAULT_MEMORY_MB)
+        .meta({ description: 'Memory of the command and all its children together, in MiB.' }),
       limits: limits.default({}),
       labels: labels.default({}),
-      maxAttempts: wholeNumber(1, MAX_MAX_ATTEMPTS).default(1),
-      retryDelaySeconds: wholeNumber(0, MAX_RETRY_DELAY_SECONDS).default(
-        DEFAULT_RETRY_DELAY_SECONDS,
-      ),
+      maxAttempts: wholeNumber(1, MAX_MAX_ATTEMPTS)
+        .default(1)
+        .meta({ description: 'How often a command that fails is run.' }),
+      retryDelaySeconds: wholeNumber(0, MAX_RETRY_DELAY_SECONDS)
+        .default(DEFAULT_RETRY_DELAY_SECONDS)
+        .meta({
+          description:
+            'Base of the back-off between attempts, which doubles and is drawn at random up to that.',
+        }),
       runAt: runAt.optional(),
-      delaySeconds: wholeNumber(0, MAX_START_DELAY_SECONDS).optional(),
+      delaySeconds: wholeNumber(0, MAX_START_DELAY_SECONDS)
+        .optional()
+        .meta({ description: 'Start so much later. Either this or `runAt`.' }),
       onWorkerLost: z
         .enum(['rerun', 'fail'], { error: 'must be "rerun" or "fail"' })
-        .default('rerun'),
+        .default('rerun')
+        .meta({
+          description:
+            'What to do when a worker vanishes while it runs the command: `fail` is for a command that must never start twice.',
+        }),
     },
     { error: 'must be a JSON object' },
   )
@@ -172,18 +95,44 @@ export const NewTaskRequest = z
       runAt: request.runAt && request.runAt.getTime() > Date.now() ? request.runAt : undefined,
       delaySeconds: request.delaySeconds ?? 0,
     };
+  })
+  .meta({
+    id: 'NewTask',
+    description: 'A command to run. Fields that are not listed here are refused.',
+    // As the transformation checks them.
+    oneOf: [{ required: ['command'] }, { required: ['argv'] }],
+    not: { required: ['runAt', 'delaySeconds'] },
+    // zod leaves out the examples of what it transforms, as they could be of either side.
+    override: {
+      examples: [
+        { command: 'echo hello' },
+        {
+          argv: ['python3', '-c', 'print(6 * 7)'],
+          timeoutSeconds: 10,
+          memoryMb: 64,
+          maxAttempts: 3,
+          labels: { team: 'search' },
+        },
+      ],
+    },
   });
 
 /** Body of `POST /api/tasks/batch`. */
-export const NewTasksRequest = z.strictObject(
-  {
-    tasks: z
-      .array(NewTaskRequest, { error: 'must be an array of tasks' })
-      .min(1, 'must not be empty')
-      .max(MAX_BATCH, `must not have more than ${MAX_BATCH} items`),
-  },
-  { error: 'must be a JSON object' },
-);
+export const NewTasksRequest = z
+  .strictObject(
+    {
+      tasks: z
+        .array(NewTaskRequest, { error: 'must be an array of tasks' })
+        .min(1, 'must not be empty')
+        .max(MAX_BATCH, `must not have more than ${MAX_BATCH} items`),
+    },
+    { error: 'must be a JSON object' },
+  )
+  .meta({
+    id: 'NewTasks',
+    description: 'Commands to run: all of them are accepted, or none.',
+    override: { examples: [{ tasks: [{ command: 'echo one' }, { command: 'echo two' }] }] },
+  });
 
 function programOf(request: { command?: string | undefined; argv?: string[] | undefined }) {
   const { command, argv } = request;

@@ -1,18 +1,18 @@
 import { z } from 'zod';
+import { wholeNumberText } from './query-fields.ts';
 import { waitSeconds } from './wait.ts';
-
-const counting = (from: number, message: string) =>
-  z
-    .string('must be given once')
-    .regex(/^\d{1,15}$/, message)
-    .transform(Number)
-    .refine((number) => number >= from, message);
 
 /** Query of `GET /api/tasks/{taskId}/output`. */
 export const OutputQuery = z.strictObject({
-  after: counting(0, 'must be the "next" of an earlier answer, or 0').optional(),
-  attempt: counting(1, 'must be the number of an attempt, from 1')
-    .refine((number) => number < 2 ** 31, 'must be the number of an attempt, from 1')
-    .optional(),
-  wait: waitSeconds.default(0),
+  after: wholeNumberText(
+    { min: 0, max: 999_999_999_999_999 },
+    'Only what came after this: the `next` of an earlier answer.',
+    'must be the "next" of an earlier answer, or 0',
+  ).optional(),
+  attempt: wholeNumberText(
+    { min: 1, max: 2 ** 31 - 1 },
+    'Only what this attempt wrote; otherwise the newest one.',
+    'must be the number of an attempt, from 1',
+  ).optional(),
+  wait: waitSeconds('Where there is no output yet, wait so many seconds for some.').default(0),
 });

@@ -1,9 +1,36 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { z } from 'zod';
 import type { OutputPage } from '../tasks/read-output.ts';
 import { asText } from './text.ts';
 
+const OutputChunkDocument = z
+  .object({
+    seq: z.int().min(1),
+    stream: z.enum(['stdout', 'stderr']),
+    at: z.date().meta({ description: 'When it was stored.' }),
+    text: z.string().exactOptional(),
+    base64: z.base64().exactOptional().meta({ description: 'Instead of `text` where it is none.' }),
+  })
+  .meta({ oneOf: [{ required: ['text'] }, { required: ['base64'] }] });
+
+export const OutputDocument = z
+  .object({
+    attempt: z.int().min(0),
+    chunks: z
+      .array(OutputChunkDocument)
+      .meta({ description: 'In order of arrival, both streams.' }),
+    next: z.int().min(0).meta({ description: 'The `after` of the next request.' }),
+    done: z.boolean().meta({ description: 'Whether there is no more, and will be no more.' }),
+  })
+  .meta({ id: 'OutputPage', description: 'What a command wrote.' });
+
 /** Output as JSON: each chunk with `text` where it is text, else with `base64`. */
-export function viewOutput({ attempt, chunks, next, done }: OutputPage) {
+export function viewOutput({
+  attempt,
+  chunks,
+  next,
+  done,
+}: OutputPage): z.infer<typeof OutputDocument> {
   return {
     attempt,
     chunks: chunks.map(({ seq, stream, at, bytes }) => ({ seq, stream, at, ...viewBytes(bytes) })),

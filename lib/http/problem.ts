@@ -35,8 +35,9 @@ const taskProblems = {
   idempotency_key_reused: { status: 422, title: 'Idempotency key reused' },
 } as const satisfies Record<TaskErrorCode, ProblemShape>;
 
-const problems = { ...requestProblems, ...taskProblems };
-export type ProblemCode = keyof typeof problems;
+/** What can go wrong for a caller: the stable code, its status, and a title that never varies. */
+export const PROBLEMS = { ...requestProblems, ...taskProblems };
+export type ProblemCode = keyof typeof PROBLEMS;
 
 /** A complaint about one field: `path` as in `labels.team` or `argv.0`. */
 export interface FieldError {
@@ -86,7 +87,7 @@ function unavailable(what: string): HttpProblem {
 }
 
 export function statusOf({ code }: HttpProblem): number {
-  return problems[code].status;
+  return PROBLEMS[code].status;
 }
 
 /** The RFC 9457 document of a problem. `instance` identifies this occurrence in our log. */
@@ -95,7 +96,7 @@ export function problemResponse(
   requestId: string,
 ): APIGatewayProxyStructuredResultV2 {
   const { code, message: detail, extras } = problem;
-  const { status, title } = problems[code];
+  const { status, title } = PROBLEMS[code];
   return {
     statusCode: status,
     headers: { 'content-type': 'application/problem+json', ...extras.headers },

@@ -15,6 +15,7 @@ export const ROUTES = {
   '/api/audit': { GET: 'list-audit' },
   '/health/live': { GET: 'health-live' },
   '/health/ready': { GET: 'health-ready' },
+  '/openapi.json': { GET: 'get-openapi' },
 } as const satisfies Record<string, Route>;
 
 type Route = Readonly<Partial<Record<'GET' | 'POST', string>>>;

@@ -1,4 +1,6 @@
+import type { z } from 'zod';
 import type { TaskPage } from '../tasks/list-tasks.ts';
+import type { TaskPageDocument } from './task-document.ts';
 import { cursorAfter } from './task-requests.ts';
 import { viewSummary } from './task-view.ts';
 
@@ -6,7 +8,7 @@ import { viewSummary } from './task-view.ts';
 const MAX_PAGE_BYTES = 4_000_000;
 
 /** A page of tasks; less of them when they are large, but at least one, so that a walk gets on. */
-export function viewPage({ tasks, next }: TaskPage) {
+export function viewPage({ tasks, next }: TaskPage): z.infer<typeof TaskPageDocument> {
   const items: ReturnType<typeof viewSummary>[] = [];
   let bytes = 0;
   for (const task of tasks) {

@@ -2,50 +2,67 @@ import { z } from 'zod';
 import { MAX_LABELS } from '../tasks/limits.ts';
 import { TASK_STATUSES, type TaskId } from '../tasks/task.ts';
 import type { Place, TaskFilter } from '../tasks/task-walk.ts';
+import { instant, once, repeatable, shownAs, wholeNumberText } from './query-fields.ts';
 
 /** Lower case, as Postgres writes it. Any version: only ours are UUIDv7. */
 export const taskId = z
   .string()
-  .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, {
+  .regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, {
     error: 'must be a UUID, as in the "id" of a task',
   })
-  .transform((id) => id.toLowerCase() as TaskId);
+  .transform((id) => id.toLowerCase() as TaskId)
+  .meta({
+    description: 'The `id` of a task: a UUID.',
+    examples: ['019abf0e-6f4c-7d1a-a6f4-4a8f6c1d2e3f'],
+  });
 
 /** Path of `/api/tasks/{taskId}`. */
 export const TaskPath = z.object({ taskId });
 
 /** How many items a page has. */
-export const limitUpTo200 = z
-  .string('must be given once')
-  .regex(/^([1-9]|[1-9][0-9]|1[0-9]{2}|200)$/, 'must be a whole number from 1 to 200')
-  .transform(Number)
-  .default(50);
-
-const once = z.string('must be given once');
-const instant = once.pipe(
-  z.iso
-    .datetime({ offset: true, error: 'must be a time as in 2030-01-31T12:00:00Z' })
-    .transform((text) => new Date(text)),
-);
-
-/** A parameter that may be repeated. */
-function repeatable<T>(item: z.ZodType<T, string>) {
-  return z
-    .union([z.string().transform((value) => [value]), z.array(z.string())])
-    .pipe(z.array(item).max(MAX_LABELS, `must not be given more than ${MAX_LABELS} times`));
-}
+export const limitUpTo200 = wholeNumberText({ min: 1, max: 200 }, '')
+  .default(50)
+  .meta({
+    description: 'How many items a page has at most.',
+    ...shownAs({ type: 'integer', minimum: 1, maximum: 200, default: 50 }),
+  });
 
 const statuses = repeatable(
   z.enum(TASK_STATUSES, { error: `must be one of ${TASK_STATUSES.join(', ')}` }),
-).transform((given) => [...new Set(given)]);
+  MAX_LABELS,
+)
+  .transform((given) => [...new Set(given)])
+  .default([])
+  .meta({
+    description: 'Tasks with this status; given several times, with one of them.',
+    ...shownAs({
+      type: 'array',
+      items: { type: 'string', enum: [...TASK_STATUSES] },
+      maxItems: MAX_LABELS,
+    }),
+  });
 
 /** `label=team:a`: the key ends at the first colon. */
+const LABEL = /^([^:\0]+):([^\0]*)$/;
+
 const label = z.string().transform((text, context): [string, string] => {
-  const [, key, value] = /^([^:]+):(.*)$/s.exec(text) ?? [];
-  if (key !== undefined && value !== undefined && !text.includes('\0')) return [key, value];
+  const [, key, value] = LABEL.exec(text) ?? [];
+  if (key !== undefined && value !== undefined) return [key, value];
   context.addIssue({ code: 'custom', message: 'must be a key and a value as in team:search' });
   return z.NEVER;
 });
+
+const labels = repeatable(label, MAX_LABELS)
+  .default([])
+  .meta({
+    description:
+      'Tasks with this label, as in `team:search`; given several times, with all of them. Each key once.',
+    ...shownAs({
+      type: 'array',
+      items: { type: 'string', pattern: LABEL.source },
+      maxItems: MAX_LABELS,
+    }),
+  });
 
 const cursor = once.transform((text, context): Place => {
   const [, ms, id] = /^(\d{1,14})\.(.+)$/.exec(Buffer.from(text, 'base64url').toString()) ?? [];
@@ -64,17 +81,23 @@ export function cursorAfter({ createdAt, id }: Place): string {
 /** Query of `GET /api/tasks`. A name with a typing error would list the wrong tasks: it is refused. */
 export const ListTasksQuery = z
   .strictObject({
-    status: statuses.default([]),
-    label: repeatable(label).default([]),
-    createdAfter: instant.optional(),
-    createdBefore: instant.optional(),
+    status: statuses,
+    label: labels,
+    createdAfter: instant.optional().meta({ description: 'Tasks created after this time.' }),
+    createdBefore: instant.optional().meta({ description: 'Tasks created before this time.' }),
     q: once
       .min(1, 'must not be empty')
       .max(1000, 'must not be longer than 1000 characters')
-      .refine((text) => text.isWellFormed() && !text.includes('\0'), 'must be text without NUL')
-      .optional(),
+      .regex(/^[^\0]*$/, 'must be text without NUL')
+      .optional()
+      .meta({
+        description:
+          'Tasks whose command, or arguments joined by spaces, contain this, in upper or lower case.',
+      }),
     limit: limitUpTo200,
-    cursor: cursor.optional(),
+    cursor: cursor.optional().meta({
+      description: 'The page after the one whose `nextCursor` this was.',
+    }),
   })
   .transform((query, context) => {
     const labels = Object.fromEntries(query.label);

@@ -1,14 +1,16 @@
 import { isUtf8 } from 'node:buffer';
+import type { z } from 'zod';
 import type { AttemptResult, Output, Outputs, Task, TaskSummary } from '../tasks/task.ts';
+import type { TaskDocument, TaskSummaryDocument } from './task-document.ts';
 import { asText } from './text.ts';
 
 /** A task in a list: without its output and its attempts. */
-export function viewSummary(task: TaskSummary) {
+export function viewSummary(task: TaskSummary): z.infer<typeof TaskSummaryDocument> {
   return {
     id: task.id,
     ...(task.program.kind === 'shell'
       ? { command: task.program.command }
-      : { argv: task.program.argv }),
+      : { argv: [...task.program.argv] }),
     status: task.status,
     attempt: task.attempt,
     maxAttempts: task.maxAttempts,
@@ -27,12 +29,12 @@ export function viewSummary(task: TaskSummary) {
 }
 
 /** A task that was stored just now. */
-export function viewNewTask(task: TaskSummary) {
+export function viewNewTask(task: TaskSummary): z.infer<typeof TaskDocument> {
   return viewTask({ ...task, attempts: [], output: null });
 }
 
 /** A task as a whole; output is null while it waits to be run, and grows while it runs. */
-export function viewTask(task: Task) {
+export function viewTask(task: Task): z.infer<typeof TaskDocument> {
   return {
     ...viewSummary(task),
     ...viewOutput(task.output),
@@ -55,19 +57,26 @@ function viewResult({ exitCode, signal, wallMs, cpuMs, maxRssBytes }: AttemptRes
 
 function viewOutput(output: Outputs | null) {
   if (!output) return { stdout: null, stderr: null };
-  return { ...viewStream('stdout', output.stdout), ...viewStream('stderr', output.stderr) };
+  const [stdout, stderr] = [viewStream(output.stdout), viewStream(output.stderr)];
+  return {
+    stdout: stdout.text,
+    stdoutEncoding: stdout.encoding,
+    stdoutTruncated: stdout.truncated,
+    stdoutBytes: output.stdout.totalBytes,
+    stderr: stderr.text,
+    stderrEncoding: stderr.encoding,
+    stderrTruncated: stderr.truncated,
+    stderrBytes: output.stderr.totalBytes,
+  };
 }
 
-/** Text where it is text, else base64, and the field `...Encoding` says which. */
-function viewStream(name: 'stdout' | 'stderr', { bytes, totalBytes }: Output) {
+/** Text where it is text, else base64. */
+function viewStream({ bytes, totalBytes }: Output) {
   const truncated = totalBytes > bytes.length;
   const text = asText(truncated ? withoutCutCharacter(bytes) : bytes);
-  return {
-    [name]: text ?? bytes.toString('base64'),
-    [`${name}Encoding`]: text === undefined ? 'base64' : 'utf8',
-    [`${name}Truncated`]: truncated,
-    [`${name}Bytes`]: totalBytes,
-  };
+  return text === undefined
+    ? { text: bytes.toString('base64'), encoding: 'base64' as const, truncated }
+    : { text, encoding: 'utf8' as const, truncated };
 }
 
 /** The cap can fall into a character of up to four bytes; that must not turn a text into base64. */

@@ -1,16 +1,18 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { z } from 'zod';
 import { parseQuery } from './parse-request.ts';
+import { wholeNumberText } from './query-fields.ts';
 
 /** An API Gateway gives up after 30 s, and what is asked of the database takes time as well. */
 export const MAX_WAIT_SECONDS = 25;
 
-export const waitSeconds = z
-  .string('must be given once')
-  .regex(/^([0-9]|1[0-9]|2[0-5])$/, `must be a whole number from 0 to ${MAX_WAIT_SECONDS}`)
-  .transform(Number);
+export const waitSeconds = (description: string) =>
+  wholeNumberText({ min: 0, max: MAX_WAIT_SECONDS }, description);
 
-const WaitQuery = z.object({ wait: waitSeconds.optional() });
+/** Query of `GET /api/tasks/{taskId}`, and of what else may wait for the end of a task. */
+export const WaitQuery = z.object({
+  wait: waitSeconds('Wait so many seconds for the end of the task.').optional(),
+});
 
 export interface Wait {
   readonly ms: number;

@@ -65,7 +65,8 @@ export interface OutputChunk {
 }
 
 /** The ways to isolate, strongest first. `none` isolates nothing and must be asked for by name. */
-export type SandboxTier = 'namespaces' | 'landlock' | 'runner' | 'none';
+export const SANDBOX_TIERS = ['namespaces', 'landlock', 'runner', 'none'] as const;
+export type SandboxTier = (typeof SANDBOX_TIERS)[number];
 
 /** Runs commands that nobody trusts. One adapter for each way to isolate. */
 export interface Sandbox {

@@ -7,16 +7,20 @@ export const TASK_STATUSES = ['queued', 'running', 'succeeded', 'failed', 'cance
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 export type AttemptStatus = Exclude<TaskStatus, 'queued'>;
 
-/** Why a task or an attempt is `failed`. */
-export type FailureCode =
-  | 'nonzero_exit'
-  | 'signalled'
-  | 'timed_out'
-  | 'out_of_memory'
-  | 'worker_lost'
-  /** Commands could not be isolated or started: our trouble, not the command's. */
-  | 'sandbox_error'
-  | 'attempts_exhausted';
+/**
+ * Why a task or an attempt is `failed`. With `sandbox_error` commands could not be isolated or
+ * started: our trouble, not the command's.
+ */
+export const FAILURE_CODES = [
+  'nonzero_exit',
+  'signalled',
+  'timed_out',
+  'out_of_memory',
+  'worker_lost',
+  'sandbox_error',
+  'attempts_exhausted',
+] as const;
+export type FailureCode = (typeof FAILURE_CODES)[number];
 
 export interface Failure {
   readonly code: FailureCode;

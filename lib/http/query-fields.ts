@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import type { oas31 } from 'zod-openapi';
+
+// Parameters reach a function as text, once or several times. The OpenAPI document shows what the
+// text stands for.
+
+export const once = z.string('must be given once');
+
+/** A whole number in digits alone. */
+export function wholeNumberText(
+  { min, max }: { min: number; max: number },
+  description: string,
+  message = `must be a whole number from ${min} to ${max}`,
+) {
+  return once
+    .regex(/^(0|[1-9]\d{0,14})$/, message)
+    .transform(Number)
+    .refine((number) => number >= min && number <= max, message)
+    .meta({ description, ...shownAs({ type: 'integer', minimum: min, maximum: max }) });
+}
+
+export const instant = z.iso
+  .datetime({
+    offset: true,
+    error: ({ input }) =>
+      typeof input === 'string'
+        ? 'must be a time as in 2030-01-31T12:00:00Z'
+        : 'must be given once',
+  })
+  .transform((text) => new Date(text));
+
+/** A parameter that may be repeated, `max` times. */
+export function repeatable<T>(item: z.ZodType<T, string>, max: number) {
+  return z
+    .union([z.string().transform((value) => [value]), z.array(z.string())])
+    .pipe(z.array(item).max(max, `must not be given more than ${max} times`));
+}
+
+/** For `.meta()`: what the document shows in place of the text. */
+export function shownAs(schema: oas31.SchemaObject) {
+  return {
+    override: ({ jsonSchema }: { jsonSchema: object }) => {
+      for (const key of Object.keys(jsonSchema)) Reflect.deleteProperty(jsonSchema, key);
+      Object.assign(jsonSchema, schema);
+    },
+  };
+}
