@@ -1,13 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { ROUTES } from '../../lib/http/routes.ts';
 import type { FunctionName } from './functions.ts';
 
-/** The function that serves a route (`GET /api/tasks`), as serverless.yml has it. */
+/** The function that serves a route (`GET /api/tasks`). */
 export function functionOf(route: string): FunctionName {
-  const text = readFileSync(new URL('../../serverless.yml', import.meta.url), 'utf8');
-  let name = '';
-  for (const line of text.split('\n')) {
-    name = /^ {2}([\w-]+):$/.exec(line)?.[1] ?? name;
-    if (line.trim() === `- httpApi: ${route}`) return name as FunctionName;
-  }
-  throw new Error(`serverless.yml has no ${route}`);
+  const [method = '', path = ''] = route.split(' ');
+  const methods: Readonly<Record<string, string>> = ROUTES[path as keyof typeof ROUTES] ?? {};
+  const name = methods[method];
+  if (name === undefined) throw new Error(`there is no ${route}`);
+  return name as FunctionName;
 }
