@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { AUDIT_ACTIONS } from '../access/audit-log.ts';
+import { once } from './query-fields.ts';
 import { limitUpTo200 } from './task-requests.ts';
-
-const once = z.string('must be given once');
 
 const UUID = /^[0-9a-f-]{36}$/i;
 
@@ -23,16 +22,20 @@ export const AuditQuery = z
   .strictObject({
     action: z
       .enum(AUDIT_ACTIONS, { error: `must be one of ${AUDIT_ACTIONS.join(', ')}` })
-      .optional(),
+      .optional()
+      .meta({ description: 'Changes of this kind.' }),
     subject: once
       .min(1, 'must not be empty')
       .max(200, 'must not be longer than 200 characters')
-      .refine((text) => text.isWellFormed() && !text.includes('\0'), 'must be text without NUL')
+      .regex(/^[^\0]*$/, 'must be text without NUL')
       // Ids are in lower case, and taken in any.
       .transform((text) => (UUID.test(text) ? text.toLowerCase() : text))
-      .optional(),
+      .optional()
+      .meta({ description: 'Changes of this task, key or dead letter.' }),
     limit: limitUpTo200,
-    cursor: cursor.optional(),
+    cursor: cursor.optional().meta({
+      description: 'The page after the one whose `nextCursor` this was.',
+    }),
   })
   .transform(({ action, subject, limit, cursor: before }) => ({
     filter: { action, subject },

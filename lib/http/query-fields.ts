@@ -27,7 +27,15 @@ export const instant = z.iso
         ? 'must be a time as in 2030-01-31T12:00:00Z'
         : 'must be given once',
   })
-  .transform((text) => new Date(text));
+  .transform((text) => withinPostgres(new Date(text)));
+
+const EARLIEST = Date.parse('0001-01-01T00:00:00Z');
+const LATEST = Date.parse('9999-12-31T00:00:00Z');
+
+/** The year 0, and one that an offset carries past 9999, are no times to Postgres; nor to tasks. */
+function withinPostgres(time: Date): Date {
+  return new Date(Math.min(Math.max(time.getTime(), EARLIEST), LATEST));
+}
 
 /** A parameter that may be repeated, `max` times. */
 export function repeatable<T>(item: z.ZodType<T, string>, max: number) {

@@ -33,6 +33,7 @@ export function readOpenApi(text: string): OpenApi {
   const document = closeAnswers(JSON.parse(text));
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   addFormats.default(ajv);
+  ajv.addFormat('base64', /^[A-Za-z0-9+/]*={0,2}$/);
   ajv.addSchema(withAbsoluteRefs(document), ID);
   const validators = new Map<Schema, ValidateFunction>();
   const operations = Object.entries(document.paths ?? {}).flatMap(([path, item]) =>

@@ -112,7 +112,7 @@ export async function tick(
   await handler({}, aContext());
 }
 
-function aContext(fields: Partial<Context> = {}): Context {
+export function aContext(fields: Partial<Context> = {}): Context {
   return {
     callbackWaitsForEmptyEventLoop: true,
     functionName: 'errand-test',
