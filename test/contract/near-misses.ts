@@ -67,12 +67,18 @@ export function mutate(value: unknown, { at, change }: Mutation): unknown {
   if (change.kind === 'remove') Reflect.deleteProperty(parent, key);
   if (change.kind === 'replace') parent[key] = change.by;
   if (change.kind === 'repeat') {
-    parent[key] = Array(change.times).fill(Array.isArray(child) ? child[0] : child);
+    const item: unknown = Array.isArray(child) ? child[0] : child;
+    if (isSmall(item)) parent[key] = Array(change.times).fill(item);
   }
   if (change.kind === 'add' && typeof child === 'object' && child !== null) {
     Object.defineProperty(child, change.name, { value: change.value, enumerable: true });
   }
   return places[0]?.[0][''];
+}
+
+/** A thousand of it make no body of a gigabyte. */
+function isSmall(value: unknown): boolean {
+  return (JSON.stringify(value) ?? '').length < 1000;
 }
 
 type Parent = Record<string, unknown>;

@@ -92,7 +92,7 @@ describe('the API behind serverless-offline', () => {
   });
 
   it.each([
-    ['over our limit', 2, 413],
+    ['over our limit', 5, 413],
     ["over the gateway's limit", 11, 413],
   ])('answers 413 to a body %s', async (_what, megabytes, status) => {
     const body = JSON.stringify({ command: 'x'.repeat(megabytes * 1024 * 1024) });
