@@ -16,6 +16,8 @@ export const ROUTES = {
   '/health/live': { GET: 'health-live' },
   '/health/ready': { GET: 'health-ready' },
   '/openapi.json': { GET: 'get-openapi' },
+  '/docs': { GET: 'get-docs' },
+  '/docs/{asset}': { GET: 'get-docs' },
 } as const satisfies Record<string, Route>;
 
 type Route = Readonly<Partial<Record<'GET' | 'POST', string>>>;

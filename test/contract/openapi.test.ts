@@ -18,7 +18,7 @@ const RUNS = Number(process.env.CONTRACT_RUNS ?? 3000);
 function runsFor(path: string): number {
   // To look through all dead letters takes the broker a second.
   if (/dead-letters/.test(path)) return Math.ceil(RUNS / 400);
-  if (/batch|stats|ready|openapi/.test(path)) return Math.ceil(RUNS / 10);
+  if (/batch|stats|ready|openapi|docs/.test(path)) return Math.ceil(RUNS / 10);
   return path === '/api/tasks' ? RUNS / 2 : RUNS;
 }
 

@@ -14,8 +14,8 @@ const READY_WITHIN_MS = 120_000;
 /** A copy of the working tree, in a directory with a space in its name, where `npm start` is run. */
 export interface Checkout {
   readonly directory: string;
-  /** `npm start`, not awaited. */
-  start(port: number): Start;
+  /** `npm start`, not awaited; with further settings. */
+  start(port: number, settings?: NodeJS.ProcessEnv): Start;
   /** All processes that run in it or for it. Linux only. */
   processes(): Promise<number[]>;
   /** A part's process, or the supervisor's, as the running stack recorded it. */
@@ -54,7 +54,7 @@ export async function checkOut(): Promise<Checkout> {
   return {
     directory,
     processes,
-    start: (port) => start(directory, port),
+    start: (port, settings) => start(directory, port, settings),
     async pidOf(name) {
       const record = await readFile(join(directory, '.errand', 'running.json'), 'utf8');
       const { pid, parts } = JSON.parse(record);
@@ -75,8 +75,8 @@ export function anyPort(): Promise<number> {
   return freePort(undefined);
 }
 
-function start(directory: string, port: number): Start {
-  const env = { ...process.env, PORT: String(port), NO_COLOR: '1' };
+function start(directory: string, port: number, settings: NodeJS.ProcessEnv = {}): Start {
+  const env = { ...process.env, ...settings, PORT: String(port), NO_COLOR: '1' };
   // What the test run was given is not for the stack under test.
   for (const name of ['DATABASE_URL', 'SQS_ENDPOINT', 'NODE_OPTIONS', 'ERRAND_BOOTSTRAP_PID']) {
     delete (env as NodeJS.ProcessEnv)[name];

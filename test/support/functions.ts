@@ -71,6 +71,7 @@ export type FunctionName =
   | 'cancel-task'
   | 'create-task'
   | 'create-tasks'
+  | 'get-docs'
   | 'get-openapi'
   | 'get-output'
   | 'get-stats'

@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import type { ZodOpenApiResponseObject } from 'zod-openapi';
+import { DOCS_ASSETS } from '../docs-page.ts';
 import { HealthChecks, LiveDocument, ReadyDocument } from '../health-document.ts';
 import { ProblemDocument } from '../problem-document.ts';
-import { requestHeader } from './headers.ts';
+import { header, requestHeader } from './headers.ts';
 import type { Operations } from './operation.ts';
 import { json, problems } from './responses.ts';
 
@@ -48,4 +50,34 @@ export const serviceOperations = {
       },
     },
   },
-} satisfies Operations<'/health/live' | '/health/ready' | '/openapi.json'>;
+  '/docs': {
+    get: {
+      ...OPEN,
+      tags: ['Documentation'],
+      summary: 'A page that shows this document',
+      responses: { 200: page('text/html'), ...problems() },
+    },
+  },
+  '/docs/{asset}': {
+    get: {
+      ...OPEN,
+      tags: ['Documentation'],
+      summary: 'What the page is made of',
+      requestParams: { ...OPEN.requestParams, path: z.object({ asset: z.enum(DOCS_ASSETS) }) },
+      responses: {
+        200: page('text/css', 'text/javascript', 'image/png'),
+        ...problems('route_not_found'),
+      },
+    },
+  },
+} satisfies Operations<
+  '/health/live' | '/health/ready' | '/openapi.json' | '/docs' | '/docs/{asset}'
+>;
+
+function page(...mediaTypes: string[]): ZodOpenApiResponseObject {
+  return {
+    description: 'For a browser.',
+    headers: z.object({ 'x-request-id': header.requestId }),
+    content: Object.fromEntries(mediaTypes.map((type) => [type, { schema: z.string() }])),
+  };
+}

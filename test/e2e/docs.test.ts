@@ -1,0 +1,74 @@
+import { existsSync } from 'node:fs';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROUTES } from '../../lib/http/routes.ts';
+import { anyPort, type Checkout, checkOut, type Start } from './local-stack.ts';
+
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => existsSync(path));
+if (!CHROMIUM) console.log('skipped: the page of the API, as there is no /usr/bin/chromium here');
+
+/** What keeps a browser from calling home: here it has only our own server to talk to. */
+const QUIET = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+// In CI a browser is a must: a suite that is skipped there would never be missed.
+describe.skipIf(!CHROMIUM && !process.env.CI)('GET /docs in a browser', () => {
+  let checkout: Checkout;
+  let stack: Start;
+  let browser: Browser;
+  let page: Page;
+  const requested: string[] = [];
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    checkout = await checkOut();
+    stack = checkout.start(await anyPort());
+    await stack.ready();
+    browser = await chromium.launch({ executablePath: CHROMIUM ?? 'chromium', args: QUIET });
+    page = await browser.newPage();
+    page.on('request', (request) => requested.push(request.url()));
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('console', (line) => {
+      if (line.type() === 'error') complaints.push(line.text());
+    });
+    await page.goto(`${stack.url}/docs`);
+    await page.locator('.opblock').first().waitFor();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await checkout.remove();
+  });
+
+  it('shows every route', async () => {
+    const shown = await page.locator('.opblock-summary-path').allInnerTexts();
+    const paths = shown.map((text) => text.replaceAll(/\u200b|\s/g, ''));
+    expect(new Set(paths)).toEqual(new Set(Object.keys(ROUTES)));
+  });
+
+  it('tries a request, and shows its answer', async () => {
+    const operation = page.locator('#operations-Tasks-createTask');
+    await operation.locator('.opblock-summary').click();
+    await operation.locator('textarea').first().fill('{"command": "echo from a page"}');
+    await operation.locator('button.execute').click();
+    const answer = operation.locator('.live-responses-table .response').first();
+    await answer.waitFor();
+    expect(await answer.textContent()).toContain('202');
+    expect(await answer.textContent()).toContain('echo from a page');
+  });
+
+  it('asks nobody but our own server, and has nothing to complain of', () => {
+    expect(requested.length).toBeGreaterThan(4);
+    const foreign = requested.filter(
+      (url) => !url.startsWith(stack.url) && !url.startsWith('data:'),
+    );
+    expect(foreign).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+});
