@@ -1,11 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-/** The SDK asks for credentials before it asks an emulator, which takes any. */
-const AWS = {
+const ENVIRONMENT = {
+  // The SDK asks for credentials before it asks an emulator, which takes any.
   AWS_ACCESS_KEY_ID: 'test',
   AWS_SECRET_ACCESS_KEY: 'test',
   AWS_REGION: 'us-east-1',
+  // Pact would tell its makers of each run.
+  PACT_DO_NOT_TRACK: 'true',
 };
 
 export default defineConfig({
@@ -13,7 +15,7 @@ export default defineConfig({
     // A process for each file: a file that breaks its process or environment breaks no other.
     pool: 'forks',
     maxWorkers: Math.min(4, availableParallelism()),
-    env: AWS,
+    env: ENVIRONMENT,
     projects: [
       {
         extends: true,
