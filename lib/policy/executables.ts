@@ -19,8 +19,8 @@ export class Unparseable extends Error {
   override readonly name = 'Unparseable';
 }
 
-/** A script in a script in a script: nobody needs more of them. */
-const MAX_DEPTH = 8;
+/** A command in a command in a command: nobody needs more of them. */
+const MAX_DEPTH = 16;
 
 /**
  * Syntax of bash that `sh` (dash) does not have, and takes for something else: `((curl x))` is
@@ -44,7 +44,6 @@ const NOT_OF_SH = new Set<SyntaxNode['type']>([
 
 /** All executables that a shell text names, wherever in it. @throws Unparseable */
 export function executablesOfShell(text: string, depth = 0): Executable[] {
-  if (depth > MAX_DEPTH) throw new Unparseable('it holds a script in a script too often');
   const found: Executable[] = [];
   visit(parse(text), found, depth);
   return found;
@@ -96,11 +95,12 @@ function executablesOfCommand({ name, args }: Command, depth: number): Executabl
 /** What an executable runs of its arguments; those that are not known are undefined. */
 function runBy(name: string, args: readonly (string | undefined)[], depth: number): Executable[] {
   return commandsWithin(name, args).flatMap((inner): Executable[] => {
+    if (depth === MAX_DEPTH) throw new Unparseable('it runs a command by a command too often');
     if (inner.kind === 'unknown') return [{ kind: 'dynamic', text: inner.text }];
     if (inner.kind === 'shell') return executablesOfShell(inner.text, depth + 1);
     const [innerName, ...innerArgs] = inner.words;
     if (innerName === undefined) return [{ kind: 'dynamic', text: `${name} ...` }];
-    return [{ kind: 'named', name: innerName }, ...runBy(innerName, innerArgs, depth)];
+    return [{ kind: 'named', name: innerName }, ...runBy(innerName, innerArgs, depth + 1)];
   });
 }
 

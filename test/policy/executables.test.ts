@@ -106,7 +106,7 @@ describe('the executables of a shell text', () => {
     ['options of the program time', 'time -f x curl y'],
     ['a fall through', 'case x in a) b;& c) d;; esac'],
     ['a pattern of bash', 'a @(curl|x)'],
-    ['a script in a script, ten times', `${'eval '.repeat(10)}curl`],
+    ['a script in a script, twenty times', `${'eval '.repeat(20)}curl`],
   ])('are not to be told of %s', (_what, text) => {
     expect(() => executablesOfShell(text)).toThrow(Unparseable);
   });
