@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { TaskId } from '../tasks/task.ts';
 
 /** Lower case, as Postgres writes it. Any version: only ours are UUIDv7. */
