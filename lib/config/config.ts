@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Secret } from './secret.ts';
 
 const wholeNumber = (min: number, max: number) => {
@@ -15,7 +15,7 @@ const url = (example: string) => {
 };
 const queueUrl = url('https://sqs.us-east-1.amazonaws.com/123456789012/tasks');
 
-export const SANDBOX_CHOICES = ['auto', 'namespaces', 'landlock', 'unsafe-none'] as const;
+export const SANDBOX_CHOICES = ['auto', 'namespaces', 'landlock', 'runner', 'unsafe-none'] as const;
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
 const Environment = z
@@ -32,9 +32,20 @@ const Environment = z
     AWS_REGION: z.string().default('us-east-1'),
 
     SANDBOX: oneOf(SANDBOX_CHOICES).default('auto'),
+    RUNNER_FUNCTION: z.string().optional(),
+    RUNNER_ENDPOINT: z.string().optional(),
+    CANCELLATION_BUCKET: z.string().optional(),
+    S3_ENDPOINT: url('http://127.0.0.1:4566').optional(),
     LEASE_SECONDS: wholeNumber(2, 3600).default(30),
     SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(1),
     RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
+  })
+  .superRefine((env, { addIssue }) => {
+    if (env.SANDBOX !== 'runner') return;
+    for (const name of ['RUNNER_FUNCTION', 'CANCELLATION_BUCKET'] as const) {
+      if (env[name] !== undefined) continue;
+      addIssue({ code: 'custom', path: [name], message: 'is not set; SANDBOX=runner needs it' });
+    }
   })
   .transform((env) => ({
     database: {
@@ -50,6 +61,16 @@ const Environment = z
     },
     worker: {
       sandbox: env.SANDBOX,
+      runner: {
+        functionName: env.RUNNER_FUNCTION ?? '',
+        endpoint: env.RUNNER_ENDPOINT,
+        region: env.AWS_REGION,
+        cancellations: {
+          bucket: env.CANCELLATION_BUCKET ?? '',
+          endpoint: env.S3_ENDPOINT,
+          region: env.AWS_REGION,
+        },
+      },
       leaseSeconds: env.LEASE_SECONDS,
       shutdownGraceMs: env.SHUTDOWN_GRACE_SECONDS * 1000,
     },

@@ -64,9 +64,16 @@ describe('parseConfig', () => {
       'DATABASE_POOL_MAX must be a whole number from 1 to 100',
       'DATABASE_PREPARE must be one of true, false',
       'TASK_QUEUE_URL must be a URL as in https://sqs.us-east-1.amazonaws.com/123456789012/tasks',
-      'SANDBOX must be one of auto, namespaces, landlock, unsafe-none',
+      'SANDBOX must be one of auto, namespaces, landlock, runner, unsafe-none',
       'LEASE_SECONDS must be a whole number from 2 to 3600',
       'RETENTION_DAYS must be a whole number from 1 to 36500',
+    ]);
+  });
+
+  it('needs to know the runner where commands run in one', () => {
+    expect(complaintsOf({ ...valid, SANDBOX: 'runner' })).toEqual([
+      'RUNNER_FUNCTION is not set; SANDBOX=runner needs it',
+      'CANCELLATION_BUCKET is not set; SANDBOX=runner needs it',
     ]);
   });
 
