@@ -10,11 +10,17 @@ const DEATH_MS = 2000;
 export interface Baseline {
   readonly pids: ReadonlySet<number>;
   readonly files: ReadonlySet<string>;
+  readonly ipc: string;
   readonly limits: string;
 }
 
 export function takeBaseline(): Baseline {
-  return { pids: new Set(processes()), files: new Set(files()), limits: ownLimits() };
+  return {
+    pids: new Set(processes()),
+    files: new Set(files()),
+    ipc: ipcObjects(),
+    limits: ownLimits(),
+  };
 }
 
 /**
@@ -27,8 +33,7 @@ export async function sweep(baseline: Baseline): Promise<string[]> {
   if (strays.length > 0) suspicious.push(`processes: ${strays.join(', ')}`);
   const left = removeFiles(baseline);
   if (left.length > 0) suspicious.push(`files: ${left.slice(0, 5).join(', ')}`);
-  const objects = ipcObjects();
-  if (objects.length > 0) suspicious.push(`System V IPC: ${objects.join(', ')}`);
+  if (ipcObjects() !== baseline.ipc) suspicious.push('System V IPC objects');
   if (ownLimits() !== baseline.limits) suspicious.push('the limits of the runner were changed');
   return suspicious;
 }
@@ -97,11 +102,9 @@ function list(folder: string): string[] {
   }
 }
 
-/** Kinds of which there is one; each list begins with a line of names. */
-function ipcObjects(): string[] {
-  return ['shm', 'msg', 'sem'].filter(
-    (kind) => read(`/proc/sysvipc/${kind}`).trim().split('\n').length > 1,
-  );
+/** Shared memory, queues and semaphores outlive their processes. */
+function ipcObjects(): string {
+  return ['shm', 'msg', 'sem'].map((kind) => read(`/proc/sysvipc/${kind}`)).join('');
 }
 
 /** Another process of the same user may change them (prlimit). */
