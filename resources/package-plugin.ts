@@ -1,14 +1,21 @@
 import { createRequire } from 'node:module';
+import { alarmResources, dashboardResource } from './alarms.ts';
 import { RIGHTS, roleOf } from './roles.ts';
 
 /** The part of the framework's API that this plugin uses. */
 interface Serverless {
   readonly service: {
-    readonly provider: { readonly tags?: Record<string, string>; readonly vpc?: unknown };
+    readonly provider: {
+      readonly stage: string;
+      readonly tags?: Record<string, string>;
+      readonly vpc?: unknown;
+    };
     readonly functions: Readonly<Record<string, FunctionDefinition>>;
-    readonly custom: { readonly databaseSecret?: string };
+    readonly custom: { readonly databaseSecret?: string; readonly alarmActions?: string };
+    readonly service: string;
     resources?: { Resources?: Record<string, unknown> };
   };
+  getProvider(name: 'aws'): { getStage(): string };
   readonly processedInput: { readonly commands: readonly string[] };
   readonly pluginManager: { addPlugin(plugin: unknown): void };
 }
@@ -18,7 +25,7 @@ interface FunctionDefinition {
 }
 
 /**
- * What the deployment needs besides the framework: a role for each function, and bundles. Idle under
+ * What the deployment needs besides the framework: a role for each function, alarms, bundles. Idle under
  * `serverless offline`, which runs the sources as they are.
  */
 export default class PackagePlugin {
@@ -26,7 +33,7 @@ export default class PackagePlugin {
 
   constructor(serverless: Serverless) {
     const local = serverless.processedInput.commands[0] === 'offline';
-    this.hooks = local ? {} : { 'before:package:initialize': () => addRoles(serverless) };
+    this.hooks = local ? {} : { 'before:package:initialize': () => addResources(serverless) };
     if (!local) serverless.pluginManager.addPlugin(bundler());
   }
 }
@@ -41,8 +48,23 @@ function bundler(): unknown {
   return home('serverless-esbuild');
 }
 
-function addRoles({ service }: Serverless): void {
-  const { provider, functions, custom } = service;
+function addResources(serverless: Serverless): void {
+  const { service } = serverless;
+  const stackName = `${service.service}-${serverless.getProvider('aws').getStage()}`;
+  const actions = (service.custom.alarmActions ?? '').split(',').filter((arn) => arn !== '');
+  service.resources = {
+    ...service.resources,
+    Resources: {
+      ...service.resources?.Resources,
+      ...rolesOf(service),
+      ...alarmResources(stackName, actions),
+      Dashboard: dashboardResource(stackName),
+    },
+  };
+}
+
+/** A role for each function, which is told to take it. @throws when a role has no function */
+function rolesOf({ provider, functions, custom }: Serverless['service']): Record<string, object> {
   const roles: Record<string, object> = {};
   for (const [key, definition] of Object.entries(functions)) {
     definition.role = roleName(key);
@@ -57,10 +79,7 @@ function addRoles({ service }: Serverless): void {
   if (gone.length > 0) {
     throw new Error(`resources/roles.ts has roles for no function: ${gone.join(', ')}`);
   }
-  service.resources = {
-    ...service.resources,
-    Resources: { ...service.resources?.Resources, ...roles },
-  };
+  return roles;
 }
 
 /** `create-task`: `CreateTaskRole`. */
