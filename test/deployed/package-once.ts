@@ -64,6 +64,8 @@ async function packageInto(
   ];
   await run(process.execPath, [serverless, 'package', '--stage', 'prod', ...parameters], {
     cwd: PROJECT,
+    // The bundler leaves a folder for each function there.
+    env: { ...process.env, TMPDIR: folder },
   });
   await cp(join(PROJECT, '.serverless'), folder, { recursive: true });
 }
