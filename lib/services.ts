@@ -50,6 +50,9 @@ const migratedConnections = /* @__PURE__ */ once(async () => {
   return { sql, queue };
 });
 
+/** The database whatever its schema, to migrate it. */
+export const openDatabase = /* @__PURE__ */ once(async () => (await connections()).sql);
+
 /** What the HTTP functions use. */
 export interface Api {
   readonly createTask: CreateTask;

@@ -6,9 +6,11 @@ import { RIGHTS, roleOf } from './roles.ts';
 interface Serverless {
   readonly service: {
     readonly provider: {
-      readonly stage: string;
       readonly tags?: Record<string, string>;
       readonly vpc?: unknown;
+      readonly compiledCloudFormationTemplate: {
+        readonly Resources: Readonly<Record<string, { Type: string; DependsOn?: string[] }>>;
+      };
     };
     readonly functions: Readonly<Record<string, FunctionDefinition>>;
     readonly custom: { readonly databaseSecret?: string; readonly alarmActions?: string };
@@ -33,7 +35,12 @@ export default class PackagePlugin {
 
   constructor(serverless: Serverless) {
     const local = serverless.processedInput.commands[0] === 'offline';
-    this.hooks = local ? {} : { 'before:package:initialize': () => addResources(serverless) };
+    this.hooks = local
+      ? {}
+      : {
+          'before:package:initialize': () => addResources(serverless),
+          'before:package:finalize': () => migrateFirst(serverless),
+        };
     if (!local) serverless.pluginManager.addPlugin(bundler());
   }
 }
@@ -80,6 +87,16 @@ function rolesOf({ provider, functions, custom }: Serverless['service']): Record
     throw new Error(`resources/roles.ts has roles for no function: ${gone.join(', ')}`);
   }
   return roles;
+}
+
+/** No function of a new release serves before the database is migrated, but who migrates it. */
+function migrateFirst({ service }: Serverless): void {
+  const { Resources } = service.provider.compiledCloudFormationTemplate;
+  for (const [id, resource] of Object.entries(Resources)) {
+    if (resource.Type !== 'AWS::Lambda::Function') continue;
+    if (id === 'MigrateDashdatabaseLambdaFunction') continue;
+    resource.DependsOn = [...(resource.DependsOn ?? []), 'DatabaseMigration'];
+  }
 }
 
 /** `create-task`: `CreateTaskRole`. */

@@ -34,6 +34,7 @@ export const RIGHTS: Readonly<Record<string, readonly Right[] | null>> = {
   'relay-outbox': ['read database secret', 'publish tasks'],
   'rescue-tasks': ['read database secret', 'publish tasks'],
   'delete-ended-tasks': ['read database secret'],
+  'migrate-database': ['read database secret'],
   'run-command': null,
 };
 

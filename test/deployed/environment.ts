@@ -70,7 +70,6 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
   const api = await serveRuntimeApi();
   const namespaces = ['--mount', '--ipc', '--pid', '--fork', '--kill-child', '--mount-proc'];
   const user = uid();
-  const started = performance.now();
   const child = spawn(
     'unshare',
     [
@@ -94,8 +93,10 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
   void ended.then(() =>
     api.lost(new Error(`the runtime ended (${child.exitCode}): ${log.slice(-2000)}`)),
   );
+  let initialisedAt = 0;
   try {
     await api.initialised;
+    initialisedAt = Date.now();
   } catch (error) {
     await end(child, ended);
     await api.close();
@@ -103,7 +104,7 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
   }
   return {
     invoke: api.invoke,
-    initMs: performance.now() - started,
+    initMs: initialisedAt - Number(/started at (\d+)/.exec(log)?.[1]),
     log: () => log,
     ended,
     async close() {

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { SCHEMA_VERSION } from '../../../lib/db/schema-version.ts';
 import { brokenRules } from './guard.ts';
 import { schemaComplaints } from './schema.ts';
 import { broken, ofType, packagedTemplate, properties, type Template } from './template.ts';
@@ -200,6 +201,14 @@ describe('the template', () => {
     expect(Object.keys(template.Outputs ?? {})).toEqual(
       expect.arrayContaining(['HttpApiUrl', 'TaskQueueName', 'DeadLetterQueueName']),
     );
+  });
+
+  it('migrates the database before any function of a new release serves', () => {
+    for (const [id, { DependsOn }] of functions()) {
+      const waits = [DependsOn].flat().includes('DatabaseMigration');
+      expect([id, waits]).toEqual([id, id !== 'MigrateDashdatabaseLambdaFunction']);
+    }
+    expect(properties(template, 'DatabaseMigration').SchemaVersion).toBe(String(SCHEMA_VERSION));
   });
 
   it('watches what an operator must know', () => {

@@ -14,9 +14,6 @@ export interface Template {
   readonly Outputs?: Record<string, unknown>;
 }
 
-/** Types of which the specification lists no attributes. */
-export const GETATT_ANY = new Set(['AWS::CloudFormation::CustomResource']);
-
 /** What `serverless package --stage prod` made. */
 export function packagedTemplate(): Template {
   const path = join(inject('packaged'), 'cloudformation-template-update-stack.json');
