@@ -35,18 +35,22 @@ function enterMicrovm(): Baseline {
 }
 
 const run: Handler = async (request, answer, context) => {
-  if ('write' in answer) {
-    const suspicious = await serve(request, context as Context, (bytes) => answer.write(bytes));
-    const finished = once(answer as Writable, 'finish');
-    answer.end();
-    await finished;
-    // Before Lambda is asked for the next command: this environment must not see it.
-    if (suspicious.length > 0) process.exit(1);
-    return undefined;
-  }
+  const stream = 'write' in answer ? answer : undefined;
   const pieces: Buffer[] = [];
-  await serve(request, answer, (bytes) => pieces.push(bytes));
-  return Buffer.concat(pieces).toString('base64');
+  const live = stream !== undefined && request.answer === 'streamed';
+  const suspicious = await serve(request, (stream ? context : answer) as Context, (bytes) => {
+    if (live) stream.write(bytes);
+    else pieces.push(bytes);
+  });
+  const inOnePiece = Buffer.concat(pieces).toString('base64');
+  if (stream === undefined) return inOnePiece;
+  const finished = once(stream, 'finish');
+  if (live) stream.end();
+  else stream.end(JSON.stringify(inOnePiece));
+  await finished;
+  // Before Lambda is asked for the next command: this environment must not see it.
+  if (suspicious.length > 0) process.exit(1);
+  return undefined;
 };
 
 /** Runs one command, and sweeps. Resolves with what makes this environment not fit for another. */

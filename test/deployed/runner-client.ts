@@ -29,9 +29,19 @@ export const limits: Limits = {
 export async function runIn(
   environment: Environment,
   command: string,
-  options: { tenant?: string; onOutput?: (text: string) => void; limits?: Limits } = {},
+  options: {
+    tenant?: string;
+    onOutput?: (text: string) => void;
+    limits?: Limits;
+    answer?: RunnerRequest['answer'];
+  } = {},
 ): Promise<RunnerAnswer> {
-  const { tenant = 'acme', onOutput = () => {}, limits: own = limits } = options;
+  const {
+    tenant = 'acme',
+    onOutput = () => {},
+    limits: own = limits,
+    answer: how = 'streamed',
+  } = options;
   const key = randomBytes(32);
   const answer = { stdout: '', stderr: '' } as {
     -readonly [K in keyof RunnerAnswer]: RunnerAnswer[K];
@@ -55,8 +65,10 @@ export async function runIn(
     wallMs: own.wallMs,
     memoryBytes: own.memoryBytes,
     key: key.toString('base64'),
-    answer: 'streamed',
+    answer: how,
   };
-  await environment.invoke(request, { tenant, onBytes: unseal });
+  const onBytes = how === 'streamed' ? unseal : () => {};
+  const { body } = await environment.invoke(request, { tenant, onBytes });
+  if (how === 'buffered') unseal(Buffer.from(JSON.parse(body.toString()), 'base64'));
   return answer;
 }

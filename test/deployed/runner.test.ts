@@ -50,6 +50,11 @@ describe('run-command, packaged, where Lambda refuses what it is said to refuse'
     expect((await running).stdout).toBe('first\nsecond\n');
   });
 
+  it('answers in one piece whoever cannot take a stream', async () => {
+    const answer = await runIn(await start(), 'echo whole', { answer: 'buffered' });
+    expect(answer).toMatchObject({ stdout: 'whole\n', suspicious: [] });
+  });
+
   it('ends a command that is out of time', async () => {
     const answer = await runIn(await start(), 'sleep 60', { limits: { ...limits, wallMs: 300 } });
     expect(answer.report?.cause).toBe('timed_out');
