@@ -1,6 +1,7 @@
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { parseLogLevel } from '../lib/config/config.ts';
 import { makeLogger } from '../lib/observability/logger.ts';
+import { bucketLookup, ensureBuckets, nameBuckets } from './buckets.ts';
 import {
   type Lookup,
   pseudoParameters,
@@ -58,8 +59,13 @@ export async function prepareLocalEvents(
     throw new Error('SQS_ENDPOINT is not set. `npm start` starts an emulator and sets it.');
   }
   const sqs = new SQSClient({ region, endpoint, maxAttempts: 1 });
-  const pseudo = pseudoParameters(region, `${service.service}-${stage}`);
-  const makeQueues = () => ensureQueues(sqs, service.resources?.Resources ?? {}, pseudo);
+  const stackName = `${service.service}-${stage}`;
+  const template = service.resources?.Resources ?? {};
+  const buckets = nameBuckets(template, stackName);
+  // An emulator of the user's own may have no S3, and nothing but the runner needs it.
+  if (env.SANDBOX === 'runner') await ensureBuckets(buckets, endpoint, region);
+  const pseudo = bucketLookup(buckets, pseudoParameters(region, stackName));
+  const makeQueues = () => ensureQueues(sqs, template, pseudo);
   const queues = await makeQueues();
 
   const lookup = queueLookup(queues, pseudo);

@@ -17,7 +17,7 @@ export interface Settings {
   /** Undefined: our own emulator. */
   readonly sqsEndpoint: string | undefined;
   readonly region: string;
-  readonly sandbox: SandboxChoice;
+  readonly sandbox: SandboxChoice | 'runner';
 }
 
 /** @throws Refusal that names the variable and shows a right value. */

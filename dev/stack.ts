@@ -132,6 +132,10 @@ async function runPostgres(
 
 /** The worker opens its own; this tells early, and in one line, what will become of commands. */
 async function checkSandbox(progress: Progress, { sandbox: choice }: Settings): Promise<void> {
+  if (choice === 'runner') {
+    progress.done('sandbox', 'the function run-command, as on AWS but in this process');
+    return;
+  }
   try {
     const sandbox = await openSandbox(choice);
     await sandbox.close();

@@ -1,6 +1,7 @@
 import { EVERYBODY } from './access/caller.ts';
 import { type ListAudit, makeListAudit } from './access/list-audit.ts';
 import { type Config, parseAllowedHosts, parseConfig, parseLogLevel } from './config/config.ts';
+import { withDatabaseUrl } from './config/database-secret.ts';
 import { connect, type Sql } from './db/connection.ts';
 import { requireSchema } from './db/schema-version.ts';
 import { type CheckHealth, makeCheckHealth } from './health/check-health.ts';
@@ -12,7 +13,11 @@ import { makeCheckCommand } from './policy/check-command.ts';
 import { readPolicy } from './policy/policy-file.ts';
 import { openSqsQueue } from './queue/sqs.ts';
 import type { TaskQueue } from './queue/task-queue.ts';
+import { openCancellations } from './sandbox/cancellations.ts';
 import { openSandbox } from './sandbox/open-sandbox.ts';
+import { makeRunnerSandbox } from './sandbox/runner.ts';
+import { openRunnerEndpoint } from './sandbox/runner-endpoint.ts';
+import type { Sandbox } from './sandbox/sandbox.ts';
 import { shutdownSignal } from './shutdown.ts';
 import { type CancelTask, makeCancelTask } from './tasks/cancel-task.ts';
 import {
@@ -35,16 +40,19 @@ import { makeRetryTask, type RetryTask } from './tasks/retry-task.ts';
 import { makeTallyTasks, type TallyTasks } from './tasks/tally-tasks.ts';
 import { makeTaskWatcher } from './tasks/task-watcher.ts';
 
-// Config in, adapters and use cases out: once for each cold start, and only what is asked for.
+// Config in, adapters and use cases out: once for each cold start, and only what is asked for. The
+// marks, and no spread in an object, let the bundler leave out of a Lambda what it does not use.
 
 export const logger = makeLogger(parseLogLevel(process.env));
 
+const allowedHosts = parseAllowedHosts(process.env);
+
 /** What every HTTP function has, also one that needs nothing else. */
-export const edge = { logger, allowedHosts: parseAllowedHosts(process.env) };
+export const edge = { logger, allowedHosts };
 
-const config = once(() => parseConfig(process.env));
+const config = /* @__PURE__ */ once(async () => parseConfig(await withDatabaseUrl(process.env)));
 
-const connections = once(async (): Promise<{ sql: Sql; queue: TaskQueue }> => {
+const connections = /* @__PURE__ */ once(async (): Promise<{ sql: Sql; queue: TaskQueue }> => {
   const { database, queue } = await config();
   return {
     sql: connect({ ...database, url: database.url.reveal() }),
@@ -53,11 +61,14 @@ const connections = once(async (): Promise<{ sql: Sql; queue: TaskQueue }> => {
 });
 
 /** The same, once the database has shown to have the right schema. @throws SchemaMismatch */
-const migratedConnections = once(async () => {
+const migratedConnections = /* @__PURE__ */ once(async () => {
   const { sql, queue } = await connections();
   await requireSchema(sql);
   return { sql, queue };
 });
+
+/** The database whatever its schema, to migrate it. */
+export const openDatabase = /* @__PURE__ */ once(async () => (await connections()).sql);
 
 /** What the HTTP functions use. */
 export interface Api {
@@ -76,8 +87,9 @@ export interface Api {
 }
 
 export const api = {
-  ...edge,
-  open: once(async (): Promise<Api> => {
+  logger,
+  allowedHosts,
+  open: /* @__PURE__ */ once(async (): Promise<Api> => {
     const { auth, commandPolicy } = await config();
     const checkCommand =
       commandPolicy === undefined ? undefined : makeCheckCommand(readPolicy(commandPolicy));
@@ -103,8 +115,9 @@ export const api = {
 
 /** What tells whether the other functions can work; so it opens when they cannot. */
 export const health = {
-  ...edge,
-  open: once(async (): Promise<{ checkHealth: CheckHealth }> => {
+  logger,
+  allowedHosts,
+  open: /* @__PURE__ */ once(async (): Promise<{ checkHealth: CheckHealth }> => {
     const { sql, queue } = await connections();
     return { checkHealth: makeCheckHealth({ sql, queue }) };
   }),
@@ -117,12 +130,10 @@ export interface Worker {
 }
 
 /** What the worker uses. Opening it probes the sandbox. @throws SandboxError */
-export const openWorker = once(async (): Promise<Worker> => {
+export const openWorker = /* @__PURE__ */ once(async (): Promise<Worker> => {
   const { worker, database } = await config();
   const { sql, queue } = await migratedConnections();
-  const sandbox = await openSandbox(worker.sandbox, (refusal) =>
-    logger.warn(refusal, 'a stronger sandbox does not hold here'),
-  );
+  const sandbox = await openWorkerSandbox(worker);
   logger.info({ tier: sandbox.tier }, 'the sandbox holds');
   const { leaseSeconds, tenantMaxRunning, shutdownGraceMs } = worker;
   const leaseSql = openLeasePool(database, sql);
@@ -139,6 +150,20 @@ export const openWorker = once(async (): Promise<Worker> => {
     shutdown: shutdownSignal(shutdownGraceMs),
   };
 });
+
+/** Isolates here, or in the runner function, which looks itself whether it can be looked into. */
+async function openWorkerSandbox({ sandbox, runner }: Config['worker']): Promise<Sandbox> {
+  if (sandbox !== 'runner') {
+    return openSandbox(sandbox, (refusal) =>
+      logger.warn(refusal, 'a stronger sandbox does not hold here'),
+    );
+  }
+  return makeRunnerSandbox({
+    endpoint: openRunnerEndpoint(runner),
+    cancellations: openCancellations(runner.cancellations, process.env),
+    onSuspicion: (suspicious) => logger.warn({ suspicious }, 'a runner gave up its environment'),
+  });
+}
 
 /**
  * Where one process serves many (`npm start`, a container), a burst of requests must not hold up
@@ -157,7 +182,7 @@ export interface Upkeep {
   readonly tallyTasks: TallyTasks;
 }
 
-export const openUpkeep = once(async (): Promise<Upkeep> => {
+export const openUpkeep = /* @__PURE__ */ once(async (): Promise<Upkeep> => {
   const { retentionDays, worker } = await config();
   const { tenantMaxRunning } = worker;
   const { sql, queue } = await migratedConnections();

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Builds the launcher: static, small, and the same bytes on every Debian 12.
+# Builds the launcher, static and small, and the addon of the runner: the same bytes on every Debian 12.
 #
-#   native/build.sh             both machines, into native/prebuilt/linux-{x64,arm64}/launcher
+#   native/build.sh             both machines, into native/prebuilt/linux-{x64,arm64}/
 #   native/build.sh --check     builds elsewhere, and compares with what is committed
 #   native/build.sh --sanitize  this machine only, with ASan and UBSan, into native/build/
 #
@@ -56,6 +56,19 @@ build_arm64() {
     -o "$1/launcher"
 }
 
+# Needs no C library, so it loads into any Node.
+# shellcheck disable=SC2086
+build_addon() {
+  $1 $common -Os -fPIC -shared -nostdlib -nostartfiles -fno-stack-protector -fno-asynchronous-unwind-tables \
+    -ffile-prefix-map="$PWD"=. -Wl,--build-id=none -Wl,-z,noexecstack,-z,relro,-z,now,-z,max-page-size=4096 -s \
+    src/undumpable.c -o "$2/undumpable.node"
+}
+
+build_addons() {
+  build_addon gcc "$1/linux-x64"
+  build_addon aarch64-linux-gnu-gcc "$1/linux-arm64"
+}
+
 case "${1:-}" in
   --sanitize)
     mkdir -p build
@@ -66,14 +79,17 @@ case "${1:-}" in
   --check)
     build_x64 build/check/linux-x64
     build_arm64 build/check/linux-arm64
-    for machine in linux-x64 linux-arm64; do
-      cmp "build/check/$machine/launcher" "prebuilt/$machine/launcher"
+    build_addons build/check
+    for file in linux-x64/launcher linux-arm64/launcher linux-x64/undumpable.node \
+      linux-arm64/undumpable.node; do
+      cmp "build/check/$file" "prebuilt/$file"
     done
     ;;
   '')
     build_x64 prebuilt/linux-x64
     build_arm64 prebuilt/linux-arm64
-    sha256sum prebuilt/*/launcher
+    build_addons prebuilt
+    sha256sum prebuilt/*/*
     ;;
   *)
     echo "usage: native/build.sh [--check | --sanitize]" >&2

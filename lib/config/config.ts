@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Secret } from './secret.ts';
 
 const wholeNumber = (min: number, max: number) => {
@@ -15,7 +15,7 @@ const url = (example: string) => {
 };
 const queueUrl = url('https://sqs.us-east-1.amazonaws.com/123456789012/tasks');
 
-export const SANDBOX_CHOICES = ['auto', 'namespaces', 'landlock', 'unsafe-none'] as const;
+export const SANDBOX_CHOICES = ['auto', 'namespaces', 'landlock', 'runner', 'unsafe-none'] as const;
 /** `none`: whoever reaches the API may do everything. */
 export const AUTH_CHOICES = ['none', 'keys'] as const;
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -42,6 +42,10 @@ const Environment = z
 
     SANDBOX: oneOf(SANDBOX_CHOICES).default('auto'),
     TENANT_MAX_RUNNING: wholeNumber(1, 1000).optional(),
+    RUNNER_FUNCTION: z.string().optional(),
+    RUNNER_ENDPOINT: z.string().optional(),
+    CANCELLATION_BUCKET: z.string().optional(),
+    S3_ENDPOINT: url('http://127.0.0.1:4566').optional(),
     LEASE_SECONDS: wholeNumber(2, 3600).default(30),
     SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(1),
     RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
@@ -51,6 +55,13 @@ const Environment = z
     message: 'must not be none on AWS, where anybody may reach the API: leave it out, or set keys',
     // Together with the other complaints.
     when: () => true,
+  })
+  .superRefine((env, { addIssue }) => {
+    if (env.SANDBOX !== 'runner') return;
+    for (const name of ['RUNNER_FUNCTION', 'CANCELLATION_BUCKET'] as const) {
+      if (env[name] !== undefined) continue;
+      addIssue({ code: 'custom', path: [name], message: 'is not set; SANDBOX=runner needs it' });
+    }
   })
   .transform((env) => ({
     auth: env.AUTH,
@@ -68,6 +79,16 @@ const Environment = z
     },
     worker: {
       sandbox: env.SANDBOX,
+      runner: {
+        functionName: env.RUNNER_FUNCTION ?? '',
+        endpoint: env.RUNNER_ENDPOINT,
+        region: env.AWS_REGION,
+        cancellations: {
+          bucket: env.CANCELLATION_BUCKET ?? '',
+          endpoint: env.S3_ENDPOINT,
+          region: env.AWS_REGION,
+        },
+      },
       leaseSeconds: env.LEASE_SECONDS,
       tenantMaxRunning: env.TENANT_MAX_RUNNING,
       shutdownGraceMs: env.SHUTDOWN_GRACE_SECONDS * 1000,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AUDIT_ACTIONS } from '../access/audit-log.ts';
 import { once } from './query-fields.ts';
 import { limitUpTo200 } from './task-requests.ts';

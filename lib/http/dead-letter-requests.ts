@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { limitUpTo200 } from './task-requests.ts';
 
 /** Query of `GET /api/dead-letters`. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { stringify } from 'safe-stable-stringify';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { IdempotencyKey } from '../tasks/insert-tasks.ts';
 import { parseJsonBody } from './parse-request.ts';
 import { HttpProblem } from './problem.ts';

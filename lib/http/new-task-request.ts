@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Program } from '../sandbox/sandbox.ts';
 import {
   DEFAULT_MEMORY_MB,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { wholeNumberText } from './query-fields.ts';
 import { waitSeconds } from './wait.ts';
 

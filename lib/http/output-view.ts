@@ -1,5 +1,5 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { OutputPage } from '../tasks/read-output.ts';
 import { asText } from './text.ts';
 

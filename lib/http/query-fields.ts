@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { oas31 } from 'zod-openapi';
 
 // Parameters reach a function as text, once or several times. The OpenAPI document shows what the

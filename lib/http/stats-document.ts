@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type {} from 'zod-openapi'; // What `.meta` may say.
 
 const count = z.int().min(0);

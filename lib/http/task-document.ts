@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type {} from 'zod-openapi'; // What `.meta` may say.
 import { SANDBOX_TIERS } from '../sandbox/sandbox.ts';
 import { FAILURE_CODES, TASK_STATUSES } from '../tasks/task.ts';

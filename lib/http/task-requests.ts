@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAX_LABELS } from '../tasks/limits.ts';
 import { TASK_STATUSES, type TaskId } from '../tasks/task.ts';
 import type { Place, TaskFilter } from '../tasks/task-walk.ts';

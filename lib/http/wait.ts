@@ -1,5 +1,5 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseQuery } from './parse-request.ts';
 import { wholeNumberText } from './query-fields.ts';
 

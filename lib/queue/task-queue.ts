@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { TaskId } from '../tasks/task.ts';
 
 /** What travels through the queue: a reference. The truth about the task stays in Postgres. */

@@ -6,7 +6,7 @@ import { probeIsolation } from './probe.ts';
 import { remedyFor } from './remedies.ts';
 import { type Sandbox, SandboxError, type SandboxTier } from './sandbox.ts';
 
-/** `auto`: the strongest tier that holds on this host. */
+/** `auto`: the strongest tier that holds on this host. (`runner` is not on this host: services.ts.) */
 export type SandboxChoice = 'auto' | 'namespaces' | 'landlock' | 'unsafe-none';
 
 /** The tiers that isolate on a host of ours, strongest first. */

@@ -8,6 +8,8 @@ export interface Command {
   readonly program: Program;
   readonly stdin: Uint8Array;
   readonly env: Readonly<Record<string, string>>;
+  /** Whose command it is: where environments are used again, then for one tenant alone. */
+  readonly tenant?: string;
 }
 
 /** What a command may use. Each limit is for the whole process tree unless it says otherwise. */

@@ -26,7 +26,11 @@ export interface Claim {
 }
 
 type ClaimRow = Pick<TaskRow, 'command' | 'argv' | 'timeoutSeconds' | 'memoryMb' | 'limits'> &
-  Pick<Claim, 'taskId' | 'attempt'> & { stdin: Buffer; env: Record<string, string> };
+  Pick<Claim, 'taskId' | 'attempt'> & {
+    stdin: Buffer;
+    env: Record<string, string>;
+    tenant: string;
+  };
 
 export interface ClaimOptions {
   readonly leaseSeconds: number;
@@ -63,12 +67,12 @@ export async function claimTask(
       insert into errand.attempts (task_id, number, sandbox_tier)
       select id, attempt, ${sandboxTier} from claimed
     )
-    select id as "taskId", attempt, command, argv, stdin, env,
+    select id as "taskId", attempt, command, argv, stdin, env, tenant,
            timeout_seconds as "timeoutSeconds", memory_mb as "memoryMb", limits
       from claimed`;
   if (!row) return undefined;
-  const { stdin, env, taskId: id, attempt, timeoutSeconds, memoryMb, limits } = row;
-  const command = { program: programOf(row), stdin, env };
+  const { stdin, env, tenant, taskId: id, attempt, timeoutSeconds, memoryMb, limits } = row;
+  const command = { program: programOf(row), stdin, env, tenant };
   return { taskId: id, attempt, command, timeoutSeconds, memoryMb, limits };
 }
 

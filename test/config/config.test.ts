@@ -67,7 +67,7 @@ describe('parseConfig', () => {
       'DATABASE_PREPARE must be one of true, false',
       'TASK_QUEUE_URL must be a URL as in https://sqs.us-east-1.amazonaws.com/123456789012/tasks',
       'AUTH must be one of none, keys',
-      'SANDBOX must be one of auto, namespaces, landlock, unsafe-none',
+      'SANDBOX must be one of auto, namespaces, landlock, runner, unsafe-none',
       'LEASE_SECONDS must be a whole number from 2 to 3600',
       'RETENTION_DAYS must be a whole number from 1 to 36500',
     ]);
@@ -94,6 +94,13 @@ describe('parseConfig', () => {
     it('is not where serverless-offline pretends to be it', () => {
       expect(parseConfig({ ...lambda, IS_OFFLINE: 'true', AUTH: 'none' }).auth).toBe('none');
     });
+  });
+
+  it('needs to know the runner where commands run in one', () => {
+    expect(complaintsOf({ ...valid, SANDBOX: 'runner' })).toEqual([
+      'RUNNER_FUNCTION is not set; SANDBOX=runner needs it',
+      'CANCELLATION_BUCKET is not set; SANDBOX=runner needs it',
+    ]);
   });
 
   it('shows the password nowhere', () => {

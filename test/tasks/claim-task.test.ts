@@ -27,6 +27,7 @@ describe('claimTask', () => {
         program: { kind: 'shell', command: 'cat' },
         stdin: Buffer.from([0, 255, 10]),
         env: { GREETING: 'hello' },
+        tenant: 'default',
       },
       timeoutSeconds: 7,
       memoryMb: 64,

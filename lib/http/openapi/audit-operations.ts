@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AuditDocument } from '../audit-document.ts';
 import { AuditQuery } from '../audit-requests.ts';
 import { requestHeader } from './headers.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DeadLettersDocument, RedriveDocument } from '../dead-letter-document.ts';
 import { DeadLettersQuery, RedriveRequest } from '../dead-letter-requests.ts';
 import { header, requestHeader } from './headers.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { IdempotencyKeyHeader } from '../idempotency-key.ts';
 import { MAX_WAIT_SECONDS } from '../wait.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ZodOpenApiResponseObject } from 'zod-openapi';
 import { DOCS_ASSETS } from '../docs-page.ts';
 import { HealthChecks, LiveDocument, ReadyDocument } from '../health-document.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { NewTaskRequest, NewTasksRequest } from '../new-task-request.ts';
 import { OutputQuery } from '../output-requests.ts';
 import { OutputDocument } from '../output-view.ts';

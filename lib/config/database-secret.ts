@@ -1,0 +1,82 @@
+import { AwsClient } from 'aws4fetch';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** A secret store that does not answer holds up a request no longer than this. */
+const ANSWER_MS = 5000;
+
+/**
+ * The settings with `DATABASE_URL` put in from where `DATABASE_SECRET` says that it is: `ssm:` and
+ * the name of a SecureString, or the ARN of a secret in Secrets Manager, that holds the URL or the
+ * user and password for `DATABASE_HOST`. Read by the functions themselves, so that no template,
+ * console or log shows it. A URL that was set by hand is left as it is.
+ * @throws Error that names the secret, when it cannot be read
+ */
+export async function withDatabaseUrl(env: Env): Promise<Env> {
+  const source = env.DATABASE_SECRET;
+  if (!source || env.DATABASE_URL) return env;
+  try {
+    const secret = source.startsWith('arn:')
+      ? await readSecret(env, source)
+      : await readParameter(env, source.replace(/^ssm:/, ''));
+    return { ...env, DATABASE_URL: verified(urlOf(secret, env)) };
+  } catch (cause) {
+    throw new Error(`DATABASE_SECRET: ${source} cannot be used.`, { cause });
+  }
+}
+
+async function readParameter(env: Env, name: string): Promise<string> {
+  const answer = await call(env, 'ssm', 'AmazonSSM.GetParameter', {
+    Name: name,
+    WithDecryption: true,
+  });
+  return (answer as { Parameter: { Value: string } }).Parameter.Value;
+}
+
+async function readSecret(env: Env, id: string): Promise<string> {
+  const answer = await call(env, 'secretsmanager', 'secretsmanager.GetSecretValue', {
+    SecretId: id,
+  });
+  return (answer as { SecretString: string }).SecretString;
+}
+
+/** Both speak AWS's JSON protocol, so the 300 KB of their SDK clients can stay away. */
+async function call(env: Env, service: string, target: string, body: object): Promise<unknown> {
+  const region = env.AWS_REGION ?? 'us-east-1';
+  const client = new AwsClient({
+    accessKeyId: env.AWS_ACCESS_KEY_ID ?? '',
+    secretAccessKey: env.AWS_SECRET_ACCESS_KEY ?? '',
+    ...(env.AWS_SESSION_TOKEN && { sessionToken: env.AWS_SESSION_TOKEN }),
+    service,
+    region,
+    retries: 3,
+  });
+  const endpoint = env.AWS_ENDPOINT_URL || `https://${service}.${region}.amazonaws.com`;
+  const answer = await client.fetch(endpoint, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': target },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(ANSWER_MS),
+  });
+  if (answer.ok) return answer.json();
+  throw new Error(`${target} answered ${answer.status}: ${(await answer.text()).slice(0, 300)}`);
+}
+
+/** A URL as it is; from a secret that RDS keeps, which rotates, its user and password. */
+function urlOf(secret: string, env: Env): URL {
+  if (!secret.startsWith('{')) return new URL(secret.trim());
+  const { username, password, host, port, dbname } = JSON.parse(secret) as Record<string, string>;
+  const url = new URL(`postgres://${host ?? env.DATABASE_HOST}:${port ?? 5432}`);
+  url.username = encodeURIComponent(username ?? '');
+  url.password = encodeURIComponent(password ?? '');
+  url.pathname = dbname ?? env.DATABASE_NAME ?? 'errand';
+  return url;
+}
+
+/** Over a network nobody talks to a database without TLS, or with one who only claims to be it. */
+function verified(url: URL): string {
+  url.searchParams.set('sslmode', 'verify-full');
+  // Of libpq, as in Neon's URLs. postgres.js would hand it to the server, which refuses it.
+  url.searchParams.delete('channel_binding');
+  return url.href;
+}

@@ -1,0 +1,68 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { decode, encode, type SourceMapSegment } from '@jridgewell/sourcemap-codec';
+import type { Plugin } from 'esbuild';
+
+interface SourceMap {
+  readonly sources: readonly string[];
+  readonly names: readonly string[];
+  readonly mappings: string;
+}
+
+/**
+ * Keeps of a source map what leads to our own code: whole, the maps are two thirds of a zip, and
+ * few errors are explained by a line of a package.
+ */
+const mapOwnCodeOnly: Plugin = {
+  name: 'map-own-code-only',
+  setup({ initialOptions, onEnd }) {
+    initialOptions.metafile = true;
+    onEnd(async ({ metafile }) => {
+      const maps = Object.keys(metafile?.outputs ?? {}).filter((path) => path.endsWith('.map'));
+      for (const path of maps) {
+        const map = JSON.parse(await readFile(path, 'utf8')) as SourceMap;
+        await writeFile(path, JSON.stringify(ownPartOf(map)));
+      }
+    });
+  },
+};
+
+function ownPartOf(map: SourceMap): SourceMap {
+  const own = map.sources.flatMap((path, index) => (path.includes('node_modules') ? [] : [index]));
+  const lines = decode(map.mappings).map((line) => {
+    let unmapped = true;
+    return line.flatMap((segment): SourceMapSegment[] => {
+      const source = segment.length === 1 ? -1 : own.indexOf(segment[1]);
+      const goesOn = unmapped && source < 0;
+      unmapped = source < 0;
+      if (goesOn) return [];
+      // A segment without a source ends what the one before it maps.
+      if (segment.length === 1 || source < 0) return [[segment[0]]];
+      return [[segment[0], source, segment[2], segment[3]]];
+    });
+  });
+  const sources = own.map((index) => map.sources[index] ?? '');
+  return { ...map, sources, names: [], mappings: encode(lines) };
+}
+
+/**
+ * Leaves out what is never loaded here: pino's threads for other targets than stdout, and the AWS
+ * SDK's event streams but in the function that reads one.
+ */
+const leaveOutUnused: Plugin = {
+  name: 'leave-out-unused',
+  setup({ initialOptions, onResolve, onLoad }) {
+    const leftOut = ({ path }: { path: string }) => ({ path, namespace: 'left-out' });
+    onResolve({ filter: /^thread-stream$/ }, leftOut);
+    // The grammar of the shell is for a command policy, which is set when the stack is deployed.
+    if (!process.env.COMMAND_POLICY) onResolve({ filter: /^unbash$/ }, leftOut);
+    const [entry] = Object.values(initialOptions.entryPoints ?? []);
+    if (!String(entry).includes('execute-task')) {
+      onResolve({ filter: /^@smithy\/core\/event-streams$/ }, leftOut);
+    }
+    onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({
+      contents: 'module.exports = {}',
+    }));
+  },
+};
+
+export default [mapOwnCodeOnly, leaveOutUnused];

@@ -1,0 +1,106 @@
+import { createRequire } from 'node:module';
+import { alarmResources, dashboardResource } from './alarms.ts';
+import { RIGHTS, roleOf } from './roles.ts';
+
+/** The part of the framework's API that this plugin uses. */
+interface Serverless {
+  readonly service: {
+    readonly provider: {
+      readonly tags?: Record<string, string>;
+      readonly vpc?: unknown;
+      readonly compiledCloudFormationTemplate: {
+        readonly Resources: Readonly<Record<string, { Type: string; DependsOn?: string[] }>>;
+      };
+    };
+    readonly functions: Readonly<Record<string, FunctionDefinition>>;
+    readonly custom: { readonly databaseSecret?: string; readonly alarmActions?: string };
+    readonly service: string;
+    resources?: { Resources?: Record<string, unknown> };
+  };
+  getProvider(name: 'aws'): { getStage(): string };
+  readonly processedInput: { readonly commands: readonly string[] };
+  readonly pluginManager: { addPlugin(plugin: unknown): void };
+}
+interface FunctionDefinition {
+  readonly name: string;
+  role?: string;
+}
+
+/**
+ * What the deployment needs besides the framework: a role for each function, alarms, bundles. Idle under
+ * `serverless offline`, which runs the sources as they are.
+ */
+export default class PackagePlugin {
+  readonly hooks: Readonly<Record<string, () => void>>;
+
+  constructor(serverless: Serverless) {
+    const local = serverless.processedInput.commands[0] === 'offline';
+    this.hooks = local
+      ? {}
+      : {
+          'before:package:initialize': () => addResources(serverless),
+          'before:package:finalize': () => migrateFirst(serverless),
+        };
+    if (!local) serverless.pluginManager.addPlugin(bundler());
+  }
+}
+
+/** Not in the list of plugins, because it would bundle before it serves locally, too. */
+function bundler(): unknown {
+  const home = createRequire(import.meta.resolve('serverless-esbuild'));
+  // It leaves the archiver at its fastest, which makes the zips a tenth larger.
+  const archiver = home('archiver') as { create(format: string, options?: object): unknown };
+  const { create } = archiver;
+  archiver.create = (format, options) => create(format, { zlib: { level: 9 }, ...options });
+  return home('serverless-esbuild');
+}
+
+function addResources(serverless: Serverless): void {
+  const { service } = serverless;
+  const stackName = `${service.service}-${serverless.getProvider('aws').getStage()}`;
+  const actions = (service.custom.alarmActions ?? '').split(',').filter((arn) => arn !== '');
+  service.resources = {
+    ...service.resources,
+    Resources: {
+      ...service.resources?.Resources,
+      ...rolesOf(service),
+      ...alarmResources(stackName, actions),
+      Dashboard: dashboardResource(stackName),
+    },
+  };
+}
+
+/** A role for each function, which is told to take it. @throws when a role has no function */
+function rolesOf({ provider, functions, custom }: Serverless['service']): Record<string, object> {
+  const roles: Record<string, object> = {};
+  for (const [key, definition] of Object.entries(functions)) {
+    definition.role = roleName(key);
+    roles[definition.role] = roleOf(key, {
+      functionName: definition.name,
+      databaseSecret: custom.databaseSecret || undefined,
+      inVpc: provider.vpc !== undefined,
+      tags: provider.tags ?? {},
+    });
+  }
+  const gone = Object.keys(RIGHTS).filter((key) => functions[key] === undefined);
+  if (gone.length > 0) {
+    throw new Error(`resources/roles.ts has roles for no function: ${gone.join(', ')}`);
+  }
+  return roles;
+}
+
+/** No function of a new release serves before the database is migrated, but who migrates it. */
+function migrateFirst({ service }: Serverless): void {
+  const { Resources } = service.provider.compiledCloudFormationTemplate;
+  for (const [id, resource] of Object.entries(Resources)) {
+    if (resource.Type !== 'AWS::Lambda::Function') continue;
+    if (id === 'MigrateDashdatabaseLambdaFunction') continue;
+    resource.DependsOn = [...(resource.DependsOn ?? []), 'DatabaseMigration'];
+  }
+}
+
+/** `create-task`: `CreateTaskRole`. */
+function roleName(key: string): string {
+  const words = key.split('-').map((word) => word.charAt(0).toUpperCase() + word.slice(1));
+  return `${words.join('')}Role`;
+}

@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { afterAll, describe, expect, inject, it } from 'vitest';
+import { storeTask } from '../support/a-task.ts';
+import { useDatabase } from '../support/database.ts';
+import { anHttpEvent, aPost } from '../support/http-event.ts';
+import { useQueue } from '../support/queue.ts';
+import { type Environment, startEnvironment, unpack } from './environment.ts';
+
+const database = useDatabase();
+const broker = useQueue();
+
+const started = new Map<string, Promise<Environment>>();
+afterAll(async () => {
+  for (const environment of started.values()) await (await environment).close();
+});
+
+/** One environment for each function, warm from its second event on. */
+function environmentOf(name: string): Promise<Environment> {
+  const running = started.get(name) ?? start(name);
+  started.set(name, running);
+  return running;
+}
+
+async function start(name: string): Promise<Environment> {
+  const task = await unpack(name);
+  return startEnvironment({
+    task,
+    handler: `functions/${name}.handler`,
+    variables: {
+      DATABASE_URL: database.url,
+      TASK_QUEUE_URL: broker.settings.url,
+      DEAD_LETTER_QUEUE_URL: broker.settings.deadLetterUrl,
+      SQS_ENDPOINT: inject('sqsEndpoint'),
+    },
+  });
+}
+
+async function request(name: string, event: APIGatewayProxyEventV2) {
+  const { body, error } = await (await environmentOf(name)).invoke(event);
+  expect(error).toBeUndefined();
+  return JSON.parse(body.toString()) as { statusCode: number; body: string };
+}
+
+/** https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html */
+async function documentedEvent(): Promise<APIGatewayProxyEventV2> {
+  return JSON.parse(await readFile(join(import.meta.dirname, 'payload-2.0.json'), 'utf8'));
+}
+
+describe('the HTTP functions, packaged', () => {
+  it('accept a task, as text and in base64', async () => {
+    const post = aPost({ command: 'echo hello' });
+    expect((await request('create-task', post)).statusCode).toBe(202);
+    const body = Buffer.from(post.body ?? '').toString('base64');
+    const inBase64 = { ...post, body, isBase64Encoded: true };
+    expect((await request('create-task', inBase64)).statusCode).toBe(202);
+  });
+
+  it('answer the payload of the documentation, whose body is no task', async () => {
+    const answer = await request('create-task', await documentedEvent());
+    expect(answer.statusCode).toBeGreaterThanOrEqual(400);
+    expect(answer.statusCode).toBeLessThan(500);
+  });
+
+  it.each([
+    ['list-tasks', anHttpEvent({ path: '/api/tasks' }), 200],
+    ['list-dead-letters', anHttpEvent({ path: '/api/dead-letters' }), 200],
+    [
+      'redrive-dead-letters',
+      anHttpEvent({ method: 'POST', path: '/api/dead-letters/redrive' }),
+      202,
+    ],
+    ['health-live', anHttpEvent({ path: '/health/live' }), 200],
+    ['health-ready', anHttpEvent({ path: '/health/ready' }), 200],
+    ['unknown-route', anHttpEvent({ path: '/nowhere' }), 404],
+  ])('%s answers', async (name, event, status) => {
+    expect((await request(name, event)).statusCode).toBe(status);
+  });
+
+  it.each([
+    ['get-task', 'GET', '', 200],
+    ['cancel-task', 'POST', '/cancel', 202],
+    ['retry-task', 'POST', '/retry', 202],
+  ])('%s finds its task', async (name, method, suffix, status) => {
+    const taskId = await storeTask(database.sql);
+    if (name === 'retry-task') {
+      await database.sql`
+        update errand.tasks set status = 'cancelled', finished_at = now() where id = ${taskId}`;
+    }
+    const path = `/api/tasks/${taskId}${suffix}`;
+    const answer = await request(name, anHttpEvent({ method, path, pathParameters: { taskId } }));
+    expect(answer.statusCode).toBe(status);
+  });
+});
+
+describe('the scheduled functions, packaged', () => {
+  it.each(['relay-outbox', 'rescue-tasks', 'delete-ended-tasks'])(
+    '%s has its turn',
+    async (name) => {
+      const { error } = await (await environmentOf(name)).invoke({
+        'detail-type': 'Scheduled Event',
+      });
+      expect(error).toBeUndefined();
+    },
+  );
+});

@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inject } from 'vitest';
+
+export interface Resource {
+  readonly Type: string;
+  // biome-ignore lint/suspicious/noExplicitAny: each check knows the type it looks at
+  Properties?: Record<string, any>;
+  readonly DependsOn?: string | string[];
+}
+
+export interface Template {
+  readonly Resources: Record<string, Resource>;
+  readonly Outputs?: Record<string, unknown>;
+}
+
+/** What `serverless package --stage prod` made. */
+export function packagedTemplate(): Template {
+  const path = join(inject('packaged'), 'cloudformation-template-update-stack.json');
+  return JSON.parse(readFileSync(path, 'utf8'));
+}
+
+/** A copy in which somebody has made a mistake. */
+export function broken(template: Template, mistake: (copy: Template) => void): Template {
+  const copy = structuredClone(template);
+  mistake(copy);
+  return copy;
+}
+
+/** The properties of a resource that must be there. */
+export function properties(template: Template, id: string) {
+  const found = template.Resources[id]?.Properties;
+  if (found === undefined) throw new Error(`the template has no ${id}`);
+  return found;
+}
+
+export function ofType(template: Template, type: string): [string, Resource][] {
+  return Object.entries(template.Resources).filter(([, { Type }]) => Type === type);
+}
