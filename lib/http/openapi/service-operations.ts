@@ -69,7 +69,13 @@ export const serviceOperations = {
         path: z.object({ asset: z.enum(DOCS_ASSETS).meta({ description: 'Its name.' }) }),
       },
       responses: {
-        200: page('text/css', 'text/javascript', 'image/png'),
+        200: {
+          ...page('text/css', 'text/javascript', 'image/png'),
+          headers: z.object({
+            ...OPEN_HEADERS,
+            'content-encoding': z.literal('gzip').optional(),
+          }),
+        },
         ...problems('route_not_found'),
       },
     },
