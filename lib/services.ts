@@ -1,6 +1,12 @@
 import { EVERYBODY } from './access/caller.ts';
 import { type ListAudit, makeListAudit } from './access/list-audit.ts';
-import { type Config, parseAllowedHosts, parseConfig, parseLogLevel } from './config/config.ts';
+import {
+  type Config,
+  parseAllowedHosts,
+  parseConfig,
+  parseCorsOrigins,
+  parseLogLevel,
+} from './config/config.ts';
 import { connect, type Sql } from './db/connection.ts';
 import { requireSchema } from './db/schema-version.ts';
 import { type CheckHealth, makeCheckHealth } from './health/check-health.ts';
@@ -40,7 +46,11 @@ import { makeTaskWatcher } from './tasks/task-watcher.ts';
 export const logger = makeLogger(parseLogLevel(process.env));
 
 /** What every HTTP function has, also one that needs nothing else. */
-export const edge = { logger, allowedHosts: parseAllowedHosts(process.env) };
+export const edge = {
+  logger,
+  allowedHosts: parseAllowedHosts(process.env),
+  corsOrigins: parseCorsOrigins(process.env),
+};
 
 const config = once(() => parseConfig(process.env));
 
