@@ -60,7 +60,7 @@ export function readOpenApi(text: string): OpenApi {
 }
 
 /** What a server makes of a path, before it looks for a route: `/api/tasks/..` is `/api/`. */
-function pathOf(path: string): string {
+export function pathOf(path: string): string {
   return new URL(path, 'http://localhost').pathname;
 }
 
