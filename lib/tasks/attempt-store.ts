@@ -75,7 +75,7 @@ export async function claimTask(
 /**
  * Looks at a task that could not be claimed; undefined when there is none. A task that is queued
  * all the same was not due, or became due or queued just now: this delivery is used up, so it is
- * owed a new message, unless one is owed already.
+ * owed a new message, unless one is owed already, or it is parked: a free slot will call for it.
  */
 export async function oweUnclaimed(
   sql: Sql,
@@ -83,11 +83,12 @@ export async function oweUnclaimed(
 ): Promise<{ owed: OwedMessage | undefined } | undefined> {
   const [row] = await sql<{ id: number | null; tenant: Tenant; delaySeconds: number }[]>`
     with t as (
-      select id, tenant, run_at, status from errand.tasks where id = ${taskId}
+      select id, tenant, run_at, status, parked_at from errand.tasks where id = ${taskId}
     ), owed as (
       insert into errand.outbox (task_id, due_at, relay_at)
       select id, run_at, ${relayAt(sql, sql`run_at`)} from t
-       where status = 'queued' and not exists (select from errand.outbox where task_id = t.id)
+       where status = 'queued' and parked_at is null
+         and not exists (select from errand.outbox where task_id = t.id)
       returning id
     )
     select (select id from owed) as id, tenant,
