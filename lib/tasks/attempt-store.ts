@@ -4,7 +4,7 @@ import type { Command, SandboxTier } from '../sandbox/sandbox.ts';
 import type { TaskLimits } from './limits.ts';
 import { type OwedMessage, relayAt } from './outbox.ts';
 import { chunkRows, type OutputBatch } from './output-store.ts';
-import { aFreeSlot, unpark, unparkedMessages } from './slots.ts';
+import { aFreeSlot, firstParked, unpark, unparkedMessages } from './slots.ts';
 import type { AttemptResult, AttemptStatus, Failure, TaskId } from './task.ts';
 import { programOf, type TaskRow } from './task-rows.ts';
 import { NUDGE_SECONDS } from './task-store.ts';
@@ -167,7 +167,7 @@ export interface Settlement extends AttemptResult {
  * Records how an attempt ended, with what of its output is not stored yet; undefined when it was no
  * longer the task's running one. A command that failed, has attempts left and is not to be cancelled
  * makes its task queued again, due after exponential back-off with full jitter, with a message that
- * is owed. So is one for the tenant's task that has been parked for longest: there is a slot for it.
+ * is owed. So is one for the first of the tenant's parked tasks: there is a slot for it.
  */
 export async function settleAttempt(
   sql: Sql,
@@ -217,11 +217,7 @@ export async function settleAttempt(
       select id, retry_at, ${relayAt(sql, sql`retry_at`)} from mine where again
       returning id, task_id
     ), next as (
-      select id from errand.tasks
-       where parked_at is not null and tenant = (select tenant from mine where slot is not null)
-       order by parked_at
-       limit 1
-         for no key update skip locked
+      ${firstParked(sql, sql`(select tenant from mine where slot is not null)`, sql`1`)}
     ), ${unpark(sql, sql`select id from next`)}
     select coalesce((select jsonb_agg(to_jsonb(m)) from (
              select owed.id, tenant, task_id as "taskId",

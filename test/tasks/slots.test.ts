@@ -151,6 +151,29 @@ describe('a cap on the running tasks of a tenant', () => {
     expect(await unpark()).toMatchObject([{ taskId: parked[0] }]);
   });
 
+  it('lets a woken task keep its place in line when another one takes its slot', async () => {
+    const { claims, parked } = await claimOrPark(await storeMany(4));
+    await settle(claims[0]);
+    const [fresh] = await storeMany(1);
+    const barged = fresh && (await claim(fresh));
+    expect(barged).toMatchObject({ attempt: 1 });
+    expect(parked[0] && (await parkTask(database.sql, parked[0], CAP))).toBe(true);
+    expect((await settle(barged))?.owed).toMatchObject([{ taskId: parked[0] }]);
+  });
+
+  it('wakes the parked tasks of every tenant that has a slot free', async () => {
+    const tenants = ['a', 'b', 'c'] as Tenant[];
+    const woken: TaskId[] = [];
+    for (const tenant of tenants) {
+      const { claims, parked } = await claimOrPark(await storeMany(4, tenant));
+      if (tenant === 'b') continue;
+      await database.sql`
+        update errand.tasks set slot = null where id = ${claims[0]?.taskId ?? null}`;
+      woken.push(parked[0] as TaskId);
+    }
+    expect((await unpark()).map(({ taskId }) => taskId).sort()).toEqual(woken.sort());
+  });
+
   it('lets as many go on as fit when it is raised, and all of them when it is lifted', async () => {
     const { parked } = await claimOrPark(await storeMany(8));
     expect((await unpark(4)).map(({ taskId }) => taskId)).toEqual(parked.slice(0, 2));
