@@ -49,7 +49,7 @@ const Environment = z
     COMMAND_POLICY: z.string().optional(),
 
     SANDBOX: oneOf(SANDBOX_CHOICES).default('auto'),
-    TENANT_MAX_RUNNING: wholeNumber(1, 1000).optional(),
+    TENANT_MAX_RUNNING: wholeNumber(1, 10_000).optional(),
     LEASE_SECONDS: wholeNumber(2, 3600).default(30),
     SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(1),
     RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
