@@ -45,6 +45,7 @@ function reading(authenticate: ReturnType<typeof makeAuthenticate>, headers: obj
   const edge = {
     logger: makeLogger('error'),
     allowedHosts: [],
+    corsOrigins: [],
     open: async () => ({ authenticate }),
   };
   const handler = apiHandler(edge, { scope: 'read' }, async () => ok(await findTask(TENANT, task)));

@@ -4,6 +4,7 @@ import { HttpProblem, problemResponse } from '../lib/http/problem.ts';
 
 /** The parts of hapi, serverless-offline's HTTP server, that are used here. */
 interface HapiServer {
+  readonly settings: { readonly router: { stripTrailingSlash: boolean } };
   ext(event: 'onRequest' | 'onPreHandler' | 'onPreResponse', step: Step): void;
 }
 type Step = (request: HapiRequest, toolkit: HapiToolkit) => unknown;
@@ -45,6 +46,9 @@ export async function actLikeApiGateway(): Promise<void> {
 }
 
 function adjust(server: HapiServer): void {
+  // To API Gateway, /api/tasks/ is not /api/tasks.
+  server.settings.router.stripTrailingSlash = false;
+
   server.ext('onRequest', (request, toolkit) => {
     // It would answer any origin's preflight with a yes. The function reads the raw headers.
     delete request.headers.origin;
@@ -60,7 +64,7 @@ function adjust(server: HapiServer): void {
       return refuse(toolkit, new HttpProblem('malformed_json', 'The body is not UTF-8.'));
     }
     // It would declare a body without a type to be JSON ...
-    if (headers['content-type'] === undefined) {
+    if (!headers['content-type']) {
       raw.req.rawHeaders.push('content-type', 'application/octet-stream');
     }
     // ... and hand over JSON as a value, so that `0` and `"text"` were no text any more.

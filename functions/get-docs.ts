@@ -7,7 +7,7 @@ import { edge } from '../lib/services.ts';
 export const handler = httpHandler({ ...edge, open: () => undefined }, async (event) => {
   const { asset } = event.pathParameters ?? {};
   if (asset === undefined) return docsPage();
-  const answer = docsAsset(asset);
+  const answer = docsAsset(asset, event);
   if (answer) return answer;
   throw new HttpProblem('route_not_found', `There is no ${event.rawPath} here. Try /docs.`);
 });

@@ -1,6 +1,12 @@
 import { EVERYBODY } from './access/caller.ts';
 import { type ListAudit, makeListAudit } from './access/list-audit.ts';
-import { type Config, parseAllowedHosts, parseConfig, parseLogLevel } from './config/config.ts';
+import {
+  type Config,
+  parseAllowedHosts,
+  parseConfig,
+  parseCorsOrigins,
+  parseLogLevel,
+} from './config/config.ts';
 import { withDatabaseUrl } from './config/database-secret.ts';
 import { connect, type Sql } from './db/connection.ts';
 import { requireSchema } from './db/schema-version.ts';
@@ -46,9 +52,10 @@ import { makeTaskWatcher } from './tasks/task-watcher.ts';
 export const logger = makeLogger(parseLogLevel(process.env));
 
 const allowedHosts = parseAllowedHosts(process.env);
+const corsOrigins = parseCorsOrigins(process.env);
 
 /** What every HTTP function has, also one that needs nothing else. */
-export const edge = { logger, allowedHosts };
+export const edge = { logger, allowedHosts, corsOrigins };
 
 const config = /* @__PURE__ */ once(async () => parseConfig(await withDatabaseUrl(process.env)));
 
@@ -89,6 +96,7 @@ export interface Api {
 export const api = {
   logger,
   allowedHosts,
+  corsOrigins,
   open: /* @__PURE__ */ once(async (): Promise<Api> => {
     const { auth, commandPolicy } = await config();
     const checkCommand =
@@ -117,6 +125,7 @@ export const api = {
 export const health = {
   logger,
   allowedHosts,
+  corsOrigins,
   open: /* @__PURE__ */ once(async (): Promise<{ checkHealth: CheckHealth }> => {
     const { sql, queue } = await connections();
     return { checkHealth: makeCheckHealth({ sql, queue }) };

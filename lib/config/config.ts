@@ -38,10 +38,18 @@ const Environment = z
     AWS_LAMBDA_FUNCTION_NAME: z.string().optional(),
     IS_OFFLINE: z.string().optional(),
 
+    CORS_ORIGINS: z
+      .string()
+      .refine(
+        (text) => listIn(text).every(isOrigin),
+        'must be origins as in https://app.example, separated by commas',
+      )
+      .optional(),
+
     COMMAND_POLICY: z.string().optional(),
 
     SANDBOX: oneOf(SANDBOX_CHOICES).default('auto'),
-    TENANT_MAX_RUNNING: wholeNumber(1, 1000).optional(),
+    TENANT_MAX_RUNNING: wholeNumber(1, 10_000).optional(),
     RUNNER_FUNCTION: z.string().optional(),
     RUNNER_ENDPOINT: z.string().optional(),
     CANCELLATION_BUCKET: z.string().optional(),
@@ -123,6 +131,20 @@ export function parseLogLevel(env: Readonly<Record<string, string | undefined>>)
 
 /** Host names without a port, comma-separated, as in `localhost,127.0.0.1`. */
 export function parseAllowedHosts(env: Readonly<Record<string, string | undefined>>): string[] {
-  const names = (env.ALLOWED_HOSTS ?? '').split(',').map((name) => name.trim().toLowerCase());
-  return names.filter((name) => name !== '');
+  return listIn(env.ALLOWED_HOSTS).map((name) => name.toLowerCase());
+}
+
+/** Origins whose pages may use the API, as in `https://app.example`. What is none invites nobody. */
+export function parseCorsOrigins(env: Readonly<Record<string, string | undefined>>): string[] {
+  return listIn(env.CORS_ORIGINS).filter(isOrigin);
+}
+
+function listIn(text = ''): string[] {
+  const items = text.split(',').map((item) => item.trim());
+  return items.filter((item) => item !== '');
+}
+
+/** In the very form in which a browser sends it: neither a path, nor the slash before one. */
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text;
 }

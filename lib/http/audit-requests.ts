@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { AUDIT_ACTIONS } from '../access/audit-log.ts';
-import { once } from './query-fields.ts';
+import { once, textUpTo } from './query-fields.ts';
 import { limitUpTo200 } from './task-requests.ts';
 
 const UUID = /^[0-9a-f-]{36}$/i;
@@ -24,10 +24,7 @@ export const AuditQuery = z
       .enum(AUDIT_ACTIONS, { error: `must be one of ${AUDIT_ACTIONS.join(', ')}` })
       .optional()
       .meta({ description: 'Changes of this kind.' }),
-    subject: once
-      .min(1, 'must not be empty')
-      .max(200, 'must not be longer than 200 characters')
-      .regex(/^[^\0]*$/, 'must be text without NUL')
+    subject: textUpTo(200)
       // Ids are in lower case, and taken in any.
       .transform((text) => (UUID.test(text) ? text.toLowerCase() : text))
       .optional()

@@ -1,20 +1,26 @@
 import type middy from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { isInvited } from './cors.ts';
 import { HttpProblem } from './problem.ts';
 
 /**
  * Refuses what a web page makes a browser send. A browser on the machine that runs errand would
  * otherwise let any website run commands on it: one of another origin, and one that had its own
  * name resolve to this machine (DNS rebinding), which only the `Host` it was asked for gives away.
- * Programs send no `Origin`. Without allowed hosts any is taken: on AWS the gateway knows its own.
+ * Programs send no `Origin`. Pages of the CORS origins are invited. Without allowed hosts any is taken: on AWS the gateway knows its own.
  */
-export function refuseForeignCallers(
-  allowedHosts: readonly string[],
-): middy.MiddlewareObj<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2> {
+export function refuseForeignCallers({
+  allowedHosts,
+  corsOrigins,
+}: {
+  allowedHosts: readonly string[];
+  corsOrigins: readonly string[];
+}): middy.MiddlewareObj<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2> {
   return {
     before: ({ event: { headers } }) => {
       const { origin, host = '' } = headers;
-      if (origin !== undefined && hostOf(origin) !== host) {
+      const isForeign = origin !== undefined && hostOf(origin) !== host;
+      if (isForeign && !isInvited(origin, corsOrigins)) {
         throw new HttpProblem('cross_origin', `Pages of ${origin} may not use this API.`);
       }
       if (allowedHosts.length > 0 && !allowedHosts.includes(withoutPort(host))) {

@@ -7,6 +7,7 @@ import type {
 import { inLogContext } from '../observability/log-context.ts';
 import type { Logger } from '../observability/logger.ts';
 import { answerHeaders } from './answer-headers.ts';
+import { inviteOrigins } from './cors.ts';
 import { refuseForeignCallers } from './foreign-callers.ts';
 import { HttpProblem } from './problem.ts';
 import { problemDetails } from './problem-details.ts';
@@ -24,6 +25,8 @@ export interface Edge {
   readonly logger: Logger;
   /** Names under which this API may be asked for; none at all: any. */
   readonly allowedHosts: readonly string[];
+  /** Whose pages may use it, besides its own. */
+  readonly corsOrigins: readonly string[];
 }
 
 /** Kept of the function's time, so that a caller gets an answer instead of a bare time-out. */
@@ -34,7 +37,7 @@ const ANSWER_MARGIN_MS = 500;
  * and sets the headers that all answers share. A handler parses, calls one use case and answers.
  */
 export function httpHandler<Services>(
-  { open, logger, allowedHosts }: Edge & { open: () => Services | Promise<Services> },
+  { open, logger, ...callers }: Edge & { open: () => Services | Promise<Services> },
   handle: Handle<Services>,
 ) {
   // `after` and `onError` run in reverse order: what is used first has the last word.
@@ -47,9 +50,10 @@ export function httpHandler<Services>(
     },
   })
     .use(securityHeaders())
+    .use(inviteOrigins(callers.corsOrigins))
     .use(answerHeaders())
     .use(problemDetails(logger))
-    .use(refuseForeignCallers(allowedHosts))
+    .use(refuseForeignCallers(callers))
     .handler(async (event, context) =>
       inLogContext({ requestId: requestIdOf(event, context) }, async () =>
         handle(event, await open(), context),

@@ -9,11 +9,7 @@ import { HttpProblem } from './problem.ts';
 export const IdempotencyKeyHeader = z
   .string()
   .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 characters of ASCII, without spaces')
-  .meta({
-    description:
-      'A name of yours for this request. When it is sent again with the same body, the answer is what the first one made.',
-    examples: ['backup-2030-01-31'],
-  });
+  .meta({ examples: ['backup-2030-01-31'] });
 
 /** The header `Idempotency-Key`, with what its request asks for. @throws HttpProblem 400 */
 export function idempotencyKeyOf(event: APIGatewayProxyEventV2): IdempotencyKey | undefined {

@@ -6,13 +6,14 @@ import { waitSeconds } from './wait.ts';
 export const OutputQuery = z.strictObject({
   after: wholeNumberText(
     { min: 0, max: 999_999_999_999_999 },
-    'Only what came after this: the `next` of an earlier answer.',
     'must be the "next" of an earlier answer, or 0',
-  ).optional(),
-  attempt: wholeNumberText(
-    { min: 1, max: 2 ** 31 - 1 },
-    'Only what this attempt wrote; otherwise the newest one.',
-    'must be the number of an attempt, from 1',
-  ).optional(),
-  wait: waitSeconds('Where there is no output yet, wait so many seconds for some.').default(0),
+  )
+    .optional()
+    .meta({ description: 'Only what came after this: the `next` of an earlier answer.' }),
+  attempt: wholeNumberText({ min: 1, max: 2 ** 31 - 1 }, 'must be the number of an attempt, from 1')
+    .optional()
+    .meta({ description: 'Only what this attempt wrote; otherwise the newest one.' }),
+  wait: waitSeconds.default(0).meta({
+    description: 'Where there is no output yet, wait so many seconds for some.',
+  }),
 });

@@ -6,17 +6,25 @@ import type { oas31 } from 'zod-openapi';
 
 export const once = z.string('must be given once');
 
+/** A text as JSON Schema measures it: in characters, of which some take two of JavaScript's. */
+export function textUpTo(max: number) {
+  return once
+    .min(1, 'must not be empty')
+    .refine((text) => [...text].length <= max, `must not be longer than ${max} characters`)
+    .regex(/^[^\0]*$/, 'must be text without NUL')
+    .meta({ maxLength: max });
+}
+
 /** A whole number in digits alone. */
 export function wholeNumberText(
   { min, max }: { min: number; max: number },
-  description: string,
   message = `must be a whole number from ${min} to ${max}`,
 ) {
   return once
     .regex(/^(0|[1-9]\d{0,14})$/, message)
     .transform(Number)
     .refine((number) => number >= min && number <= max, message)
-    .meta({ description, ...shownAs({ type: 'integer', minimum: min, maximum: max }) });
+    .meta(shownAs({ type: 'integer', minimum: min, maximum: max }));
 }
 
 export const instant = z.iso

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { MAX_LABELS } from '../tasks/limits.ts';
 import { TASK_STATUSES, type TaskId } from '../tasks/task.ts';
 import type { Place, TaskFilter } from '../tasks/task-walk.ts';
-import { instant, once, repeatable, shownAs, wholeNumberText } from './query-fields.ts';
+import { instant, once, repeatable, shownAs, textUpTo, wholeNumberText } from './query-fields.ts';
 
 /** Lower case, as Postgres writes it. Any version: only ours are UUIDv7. */
 export const taskId = z
@@ -20,7 +20,7 @@ export const taskId = z
 export const TaskPath = z.object({ taskId });
 
 /** How many items a page has. */
-export const limitUpTo200 = wholeNumberText({ min: 1, max: 200 }, '')
+export const limitUpTo200 = wholeNumberText({ min: 1, max: 200 })
   .default(50)
   .meta({
     description: 'How many items a page has at most.',
@@ -85,15 +85,10 @@ export const ListTasksQuery = z
     label: labels,
     createdAfter: instant.optional().meta({ description: 'Tasks created after this time.' }),
     createdBefore: instant.optional().meta({ description: 'Tasks created before this time.' }),
-    q: once
-      .min(1, 'must not be empty')
-      .max(1000, 'must not be longer than 1000 characters')
-      .regex(/^[^\0]*$/, 'must be text without NUL')
-      .optional()
-      .meta({
-        description:
-          'Tasks whose command, or arguments joined by spaces, contain this, in upper or lower case.',
-      }),
+    q: textUpTo(1000).optional().meta({
+      description:
+        'Tasks whose command, or arguments joined by spaces, contain this, in upper or lower case.',
+    }),
     limit: limitUpTo200,
     cursor: cursor.optional().meta({
       description: 'The page after the one whose `nextCursor` this was.',

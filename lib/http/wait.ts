@@ -6,12 +6,13 @@ import { wholeNumberText } from './query-fields.ts';
 /** An API Gateway gives up after 30 s, and what is asked of the database takes time as well. */
 export const MAX_WAIT_SECONDS = 25;
 
-export const waitSeconds = (description: string) =>
-  wholeNumberText({ min: 0, max: MAX_WAIT_SECONDS }, description);
+export const waitSeconds = wholeNumberText({ min: 0, max: MAX_WAIT_SECONDS });
 
 /** Query of `GET /api/tasks/{taskId}`, and of what else may wait for the end of a task. */
 export const WaitQuery = z.object({
-  wait: waitSeconds('Wait so many seconds for the end of the task.').optional(),
+  wait: waitSeconds
+    .optional()
+    .meta({ description: 'Wait so many seconds for the end of the task.' }),
 });
 
 export interface Wait {

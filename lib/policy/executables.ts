@@ -42,6 +42,9 @@ const NOT_OF_SH = new Set<SyntaxNode['type']>([
   'TestCommand',
 ]);
 
+/** Variables whose value the shell itself expands, and so runs what it substitutes: as `set -x` does. */
+const PROMPTS = new Set(['PS1', 'PS2', 'PS4', 'ENV', 'BASH_ENV', 'PROMPT_COMMAND']);
+
 /** All executables that a shell text names, wherever in it. @throws Unparseable */
 export function executablesOfShell(text: string, depth = 0): Executable[] {
   const found: Executable[] = [];
@@ -61,6 +64,9 @@ function visit(node: SyntaxNode, found: Executable[], depth: number): void {
     throw new Unparseable(node.errors[0]?.message ?? 'it is malformed');
   }
   if (node.type === 'Command') found.push(...executablesOfCommand(node, depth));
+  if (node.type === 'Assignment' && PROMPTS.has(node.name)) {
+    found.push({ kind: 'dynamic', text: node.text });
+  }
   if (node.type === 'Time') found.push({ kind: 'named', name: 'time' });
   if (node.type === 'Pipeline') refuseOptionsOfTime(node);
   forEachChild(node, (child) => visit(child, found, depth));
@@ -99,7 +105,9 @@ function runBy(name: string, args: readonly (string | undefined)[], depth: numbe
     if (inner.kind === 'unknown') return [{ kind: 'dynamic', text: inner.text }];
     if (inner.kind === 'shell') return executablesOfShell(inner.text, depth + 1);
     const [innerName, ...innerArgs] = inner.words;
-    if (innerName === undefined) return [{ kind: 'dynamic', text: `${name} ...` }];
+    if (innerName === undefined || innerName === '{}') {
+      return [{ kind: 'dynamic', text: `${name} ...` }];
+    }
     return [{ kind: 'named', name: innerName }, ...runBy(innerName, innerArgs, depth + 1)];
   });
 }

@@ -104,6 +104,38 @@ function find(_name: string, args: Args): readonly Inner[] {
   });
 }
 
+/** What it runs gets further words from its input, or in place of some of them (`-I`). */
+function xargs(name: string, args: Args): readonly Inner[] {
+  return readXargs(name, args).map((inner): Inner => {
+    if (inner.kind !== 'words') return inner;
+    const replaced = args.some((arg) => arg !== undefined && /^-\w*[Ii]|^--replace/.test(arg));
+    const [first] = inner.words;
+    if (replaced && !/^[\w./-]+$/.test(first ?? ''))
+      return { kind: 'unknown', text: `${name} ...` };
+    return { kind: 'words', words: [...inner.words, undefined] };
+  });
+}
+
+const readXargs = prefix({
+  taking: 'InPLsdEa',
+  flags: '0rtpxo',
+  long: [
+    'null',
+    'no-run-if-empty',
+    'verbose',
+    'interactive',
+    'exit',
+    'max-args',
+    'max-procs',
+    'max-lines',
+    'max-chars',
+    'delimiter',
+    'arg-file',
+    'replace',
+  ],
+  otherwise: { kind: 'words', words: ['echo'] },
+});
+
 /** Runs something, and only it knows what. */
 function unknown(name: string, args: Args): readonly Inner[] {
   return [{ kind: 'unknown', text: [name, ...args.map((arg) => arg ?? '...')].join(' ') }];
@@ -183,26 +215,5 @@ const WRAPPERS: ReadonlyMap<string, Read> = new Map<string, Read>([
     }),
   ],
   ['sudo', prefix({ taking: 'ughpCDRTt', flags: 'EHnSAbkKPB' })],
-  [
-    'xargs',
-    prefix({
-      taking: 'InPLsdEa',
-      flags: '0rtpxo',
-      long: [
-        'null',
-        'no-run-if-empty',
-        'verbose',
-        'interactive',
-        'exit',
-        'max-args',
-        'max-procs',
-        'max-lines',
-        'max-chars',
-        'delimiter',
-        'arg-file',
-        'replace',
-      ],
-      otherwise: { kind: 'words', words: ['echo'] },
-    }),
-  ],
+  ['xargs', xargs],
 ]);

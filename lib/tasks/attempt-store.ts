@@ -4,7 +4,7 @@ import type { Command, SandboxTier } from '../sandbox/sandbox.ts';
 import type { TaskLimits } from './limits.ts';
 import { type OwedMessage, relayAt } from './outbox.ts';
 import { chunkRows, type OutputBatch } from './output-store.ts';
-import { aFreeSlot, unpark, unparkedMessages } from './slots.ts';
+import { aFreeSlot, firstParked, unpark, unparkedMessages } from './slots.ts';
 import type { AttemptResult, AttemptStatus, Failure, TaskId } from './task.ts';
 import { programOf, type TaskRow } from './task-rows.ts';
 import { NUDGE_SECONDS } from './task-store.ts';
@@ -79,7 +79,7 @@ export async function claimTask(
 /**
  * Looks at a task that could not be claimed; undefined when there is none. A task that is queued
  * all the same was not due, or became due or queued just now: this delivery is used up, so it is
- * owed a new message, unless one is owed already.
+ * owed a new message, unless one is owed already, or it is parked: a free slot will call for it.
  */
 export async function oweUnclaimed(
   sql: Sql,
@@ -87,11 +87,12 @@ export async function oweUnclaimed(
 ): Promise<{ owed: OwedMessage | undefined } | undefined> {
   const [row] = await sql<{ id: number | null; tenant: Tenant; delaySeconds: number }[]>`
     with t as (
-      select id, tenant, run_at, status from errand.tasks where id = ${taskId}
+      select id, tenant, run_at, status, parked_at from errand.tasks where id = ${taskId}
     ), owed as (
       insert into errand.outbox (task_id, due_at, relay_at)
       select id, run_at, ${relayAt(sql, sql`run_at`)} from t
-       where status = 'queued' and not exists (select from errand.outbox where task_id = t.id)
+       where status = 'queued' and parked_at is null
+         and not exists (select from errand.outbox where task_id = t.id)
       returning id
     )
     select (select id from owed) as id, tenant,
@@ -170,7 +171,7 @@ export interface Settlement extends AttemptResult {
  * Records how an attempt ended, with what of its output is not stored yet; undefined when it was no
  * longer the task's running one. A command that failed, has attempts left and is not to be cancelled
  * makes its task queued again, due after exponential back-off with full jitter, with a message that
- * is owed. So is one for the tenant's task that has been parked for longest: there is a slot for it.
+ * is owed. So is one for the first of the tenant's parked tasks: there is a slot for it.
  */
 export async function settleAttempt(
   sql: Sql,
@@ -220,11 +221,7 @@ export async function settleAttempt(
       select id, retry_at, ${relayAt(sql, sql`retry_at`)} from mine where again
       returning id, task_id
     ), next as (
-      select id from errand.tasks
-       where parked_at is not null and tenant = (select tenant from mine where slot is not null)
-       order by parked_at
-       limit 1
-         for no key update skip locked
+      ${firstParked(sql, sql`(select tenant from mine where slot is not null)`, sql`1`)}
     ), ${unpark(sql, sql`select id from next`)}
     select coalesce((select jsonb_agg(to_jsonb(m)) from (
              select owed.id, tenant, task_id as "taskId",

@@ -76,7 +76,9 @@ async function claimSlot(deps: ExecuteTaskDeps, taskId: TaskId): Promise<Claim |
     try {
       return await claimTask(sql, taskId, { leaseSeconds, sandboxTier: sandbox.tier, cap });
     } catch (error) {
-      if (!isSlotTaken(error) || tries === CLAIM_TRIES) throw error;
+      if (!isSlotTaken(error)) throw error;
+      // The task is owed a new message then, and may have better luck with that.
+      if (tries === CLAIM_TRIES) return undefined;
     }
   }
 }
@@ -117,15 +119,22 @@ async function leaveToOthers({ sql }: ExecuteTaskDeps, taskId: TaskId): Promise<
 
 async function skip(deps: ExecuteTaskDeps, taskId: TaskId): Promise<Execution> {
   const { sql, tenantMaxRunning: cap } = deps;
-  if (cap !== undefined && (await parkTask(sql, taskId, cap))) {
-    // A slot may have come free while the task was being parked, and nobody saw it there.
-    await publishOwed(deps, await unparkWhereFree(sql, { cap, limit: 1, likeTask: taskId }));
-    return 'skipped';
+  if (cap === undefined || !(await parkTask(sql, taskId, cap))) {
+    const task = await oweUnclaimed(sql, taskId);
+    if (!task) throw new TaskNotFound(taskId);
+    if (task.owed) await publishOwed(deps, [task.owed]);
   }
-  const task = await oweUnclaimed(sql, taskId);
-  if (!task) throw new TaskNotFound(taskId);
-  if (task.owed) await publishOwed(deps, [task.owed]);
+  // A slot may have come free while the task was being parked, and nobody saw it there; or the slot
+  // that this message was sent for is of no use to its task, which was cancelled meanwhile.
+  await wakeParked(deps, taskId);
   return 'skipped';
+}
+
+/** Sends for the first parked task of the same tenant, should there be a slot for it. */
+async function wakeParked(deps: ExecuteTaskDeps, taskId: TaskId): Promise<void> {
+  const { sql, tenantMaxRunning: cap } = deps;
+  if (cap === undefined) return;
+  await publishOwed(deps, await unparkWhereFree(sql, { cap, limit: 1, likeTask: taskId }));
 }
 
 interface Run {
@@ -152,6 +161,8 @@ async function giveBack(deps: ExecuteTaskDeps, run: Run): Promise<Execution> {
   const { attempts, owed } = await abandonHeld(deps.sql, run.claim);
   if (attempts === 0) return superseded(deps, run);
   await publishOwed(deps, owed);
+  // A task that was queued again takes up its slot again.
+  if (owed.length === 0) await wakeParked(deps, run.claim.taskId);
   return 'given_back';
 }
 

@@ -30,7 +30,8 @@ export type RescueTasks = () => Promise<Rescue>;
 
 /**
  * Makes tasks runnable again whose worker stopped renewing the lease, and sends messages again that
- * the queue lost, or that a free slot calls for. Works from the database: it needs no message and no visibility timeout.
+ * the queue lost, or that a free slot calls for. Works from the database: it needs no message and no
+ * visibility timeout.
  * @throws QueueUnavailable when it cannot tell whether the queue has lost messages
  */
 export function makeRescueTasks(deps: RescueDeps): RescueTasks {
@@ -41,13 +42,15 @@ export function makeRescueTasks(deps: RescueDeps): RescueTasks {
   };
 }
 
-/** Tasks that were parked for want of a slot, and have one now. */
-async function sendUnparked(deps: RescueDeps): Promise<void> {
+/**
+ * Tasks that were parked for want of a slot, and have one now. With a cap once only: the slots stay
+ * free until somebody claims the tasks, and would be given away again.
+ */
+async function sendUnparked({ tenantMaxRunning: cap, ...deps }: RescueDeps): Promise<void> {
   for (;;) {
-    const options = { cap: deps.tenantMaxRunning, limit: MOST_UNPARKED };
-    const owed = await unparkWhereFree(deps.sql, options);
+    const owed = await unparkWhereFree(deps.sql, { cap, limit: MOST_UNPARKED });
     await publishOwed(deps, owed);
-    if (owed.length < MOST_UNPARKED) return;
+    if (cap !== undefined || owed.length < MOST_UNPARKED) return;
   }
 }
 

@@ -77,7 +77,12 @@ export async function findIllegalSteps(sql: Sql, after = 0): Promise<IllegalStep
              || ' while ' || was || ' became ' || became
       from steps
      where subject = 'task'
-       and attempt_is <> attempt_was + (case when was = 'queued' and became = 'running' then 1 else 0 end)`;
+       and attempt_is <> attempt_was + (case when was = 'queued' and became = 'running' then 1 else 0 end)
+    union all
+    select task_id, 'the slot of its attempt became another one'
+      from steps
+     where subject = 'task' and was = 'running' and became = 'running'
+       and before -> 'slot' is distinct from after -> 'slot'`;
 }
 
 /** States of now that must not be: checked at any moment, between any two statements. */
@@ -95,5 +100,30 @@ export async function findIllegalStates(sql: Sql): Promise<IllegalStep[]> {
     select t.id, 'is ' || t.status || ' while its attempt ' || a.number || ' is ' || a.status
       from errand.tasks t join errand.attempts a on a.task_id = t.id
      where (a.status = 'running') <> (t.status = 'running' and a.number = t.attempt)
-       and (a.status = 'running' or a.number = t.attempt)`;
+       and (a.status = 'running' or a.number = t.attempt)
+    union all
+    select id, 'waits without ever being nudged, and is not parked' from errand.tasks
+     where status = 'queued' and nudge_at = 'infinity' and parked_at is null
+    union all
+    select id, 'is parked, and would be nudged' from errand.tasks
+     where nudge_at <> 'infinity' and parked_at is not null`;
+}
+
+/**
+ * How many tasks of a tenant were running at the moment when most of them were. By the time of the
+ * trigger, not by `started_at`: a statement's `now()` is from before its snapshot, so that a slot may
+ * seem to have been taken before it was given up.
+ */
+export async function mostAtOnce(sql: Sql): Promise<number> {
+  const [row] = await sql<[{ most: number | null }]>`
+    with changes as (
+      select id, at, coalesce(after, before) ->> 'tenant' as tenant,
+             (after ->> 'status' is not distinct from 'running')::int
+               - (before ->> 'status' is not distinct from 'running')::int as change
+        from audit.steps where subject = 'task'
+    )
+    select max(running) as most
+      from (select sum(change) over (partition by tenant order by at, id) as running
+              from changes) as counted`;
+  return row.most ?? 0;
 }

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { parseConfig, parseLogLevel } from '../../lib/config/config.ts';
+import { parseConfig, parseCorsOrigins, parseLogLevel } from '../../lib/config/config.ts';
 
 const valid = {
   DATABASE_URL: 'postgres://errand:s3cret@db.example:5432/errand',
@@ -118,6 +118,25 @@ describe('parseConfig', () => {
       complaintsOf({ ...valid, DATABASE_URL: 'postgres//errand:s3cret@db' }).join(),
     ).not.toContain('s3cret');
   });
+});
+
+describe('parseCorsOrigins', () => {
+  it('takes origins as browsers send them', () => {
+    const env = { CORS_ORIGINS: 'https://app.example, http://localhost:5173' };
+    expect(parseConfig({ ...valid, ...env })).toBeTruthy();
+    expect(parseCorsOrigins(env)).toEqual(['https://app.example', 'http://localhost:5173']);
+    expect(parseCorsOrigins({})).toEqual([]);
+  });
+
+  it.each(['*', 'null', 'app.example', 'https://app.example/', 'https://APP.example'])(
+    'invites nobody with %s, which the configuration complains of',
+    (origin) => {
+      expect(parseCorsOrigins({ CORS_ORIGINS: origin })).toEqual([]);
+      expect(complaintsOf({ ...valid, CORS_ORIGINS: `https://a.example,${origin}` })).toEqual([
+        'CORS_ORIGINS must be origins as in https://app.example, separated by commas',
+      ]);
+    },
+  );
 });
 
 describe('parseLogLevel', () => {

@@ -48,7 +48,7 @@ function text(schema: Schema): Arbitrary<string> {
   if (narrow || maxLength === undefined) return usual;
   return fc.oneof(
     { weight: USUAL, arbitrary: usual },
-    { weight: RARE, arbitrary: fc.constant('x'.repeat(maxLength)) },
+    { weight: RARE, arbitrary: fc.constantFrom('x', '🚀').map((one) => one.repeat(maxLength)) },
   );
 }
 

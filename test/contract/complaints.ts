@@ -21,7 +21,7 @@ const COMMON = new Set([
 
 /** What is refused for reasons that JSON Schema has no words for. */
 const BEYOND_JSON_SCHEMA =
-  /longer than \d+ bytes|lone surrogate|each key once|more than a year ahead|"nextCursor"|must not be a name/;
+  /longer than \d+ bytes|\d+ bytes of text|lone surrogate|each key once|more than a year ahead|"nextCursor"|must not be a name/;
 
 /** What of an answer is not as the document says; nothing when all is well. */
 export function complaintsAbout(
@@ -101,7 +101,7 @@ function aboutVerdict(
   if (verdict !== 'as described' || ![400, 406, 413, 415].includes(status)) return [];
   return isBeyondJsonSchema(JSON.parse(body))
     ? []
-    : [`${status} for a request that is right: ${body}`];
+    : [`${status} for a request that is right: ${body.slice(0, 1000)}`];
 }
 
 function isBeyondJsonSchema({ errors = [] }: { errors?: { message: string }[] }): boolean {

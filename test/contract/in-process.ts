@@ -3,12 +3,12 @@ import { ROUTES } from '../../lib/http/routes.ts';
 import { aContext } from '../support/functions.ts';
 import { anHttpEvent } from '../support/http-event.ts';
 import type { WireAnswer } from './complaints.ts';
-import { patternOf } from './openapi-document.ts';
+import { pathOf, patternOf } from './openapi-document.ts';
 import type { WireRequest } from './requests.ts';
 
 /** Hands a request to the function that an HTTP API would choose, in this process. */
 export async function sendInProcess(request: WireRequest): Promise<WireAnswer> {
-  const path = decodeURIComponent(request.path);
+  const path = decodeURIComponent(pathOf(request.path));
   const { name, pathParameters } = routeOf(request.method, path);
   const { handler } = await import(`../../functions/${name}.ts`);
   const answer: APIGatewayProxyStructuredResultV2 = await handler(

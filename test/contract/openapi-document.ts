@@ -49,7 +49,7 @@ export function readOpenApi(text: string): OpenApi {
         .filter((operation) => operation.method === (method === 'HEAD' ? 'GET' : method))
         // A literal path goes before one with a parameter.
         .sort((a, b) => a.path.split('{').length - b.path.split('{').length)
-        .find((operation) => patternOf(operation.path).test(path)),
+        .find((operation) => patternOf(operation.path).test(pathOf(path))),
     validatorOf(schema) {
       const known = validators.get(schema) ?? ajv.compile(withAbsoluteRefs(schema));
       validators.set(schema, known);
@@ -57,6 +57,11 @@ export function readOpenApi(text: string): OpenApi {
     },
     resolve: (schema) => resolveRef(document, schema),
   };
+}
+
+/** What a server makes of a path, before it looks for a route: `/api/tasks/..` is `/api/`. */
+export function pathOf(path: string): string {
+  return new URL(path, 'http://localhost').pathname;
 }
 
 /** Matches the paths of a template, with its parameters as groups. */

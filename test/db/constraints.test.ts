@@ -132,6 +132,15 @@ describe('the database', () => {
     expect(rows.map(({ name }) => name).sort()).toEqual(tried.sort());
   });
 
+  it('gives each slot of a tenant to one task', async () => {
+    const { sql } = database;
+    const [one, other] = [await storeTask(sql), await storeTask(sql)];
+    for (const task of [one, other]) await claimed(sql, task);
+    await expect(
+      sql`update errand.tasks set slot = 1 where id in ${sql([one, other])}`,
+    ).rejects.toMatchObject({ constraint_name: 'tasks_one_per_slot' });
+  });
+
   it('gives a key a scope at least', async () => {
     const { sql } = database;
     const key = await aKey(sql);

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import { afterAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { storeTask } from '../support/a-task.ts';
 import { useDatabase } from '../support/database.ts';
 import { anHttpEvent, aPost } from '../support/http-event.ts';
+import { storeKey, type TestKey } from '../support/keys.ts';
 import { useQueue } from '../support/queue.ts';
 import { type Environment, startEnvironment, unpack } from './environment.ts';
 
@@ -37,8 +38,14 @@ async function start(name: string): Promise<Environment> {
   });
 }
 
+let key: TestKey;
+beforeAll(async () => {
+  key = await storeKey(database.sql);
+});
+
 async function request(name: string, event: APIGatewayProxyEventV2) {
-  const { body, error } = await (await environmentOf(name)).invoke(event);
+  const headers = { ...event.headers, ...key.headers };
+  const { body, error } = await (await environmentOf(name)).invoke({ ...event, headers });
   expect(error).toBeUndefined();
   return JSON.parse(body.toString()) as { statusCode: number; body: string };
 }
@@ -65,6 +72,9 @@ describe('the HTTP functions, packaged', () => {
 
   it.each([
     ['list-tasks', anHttpEvent({ path: '/api/tasks' }), 200],
+    ['get-stats', anHttpEvent({ path: '/api/stats' }), 200],
+    ['list-audit', anHttpEvent({ path: '/api/audit' }), 200],
+    ['get-openapi', anHttpEvent({ path: '/openapi.json' }), 200],
     ['list-dead-letters', anHttpEvent({ path: '/api/dead-letters' }), 200],
     [
       'redrive-dead-letters',
@@ -80,6 +90,7 @@ describe('the HTTP functions, packaged', () => {
 
   it.each([
     ['get-task', 'GET', '', 200],
+    ['get-output', 'GET', '/output', 200],
     ['cancel-task', 'POST', '/cancel', 202],
     ['retry-task', 'POST', '/retry', 202],
   ])('%s finds its task', async (name, method, suffix, status) => {
@@ -94,8 +105,18 @@ describe('the HTTP functions, packaged', () => {
   });
 });
 
+describe('the page of the API, packaged', () => {
+  it('has what it is made of', async () => {
+    const page = await request('get-docs', anHttpEvent({ path: '/docs' }));
+    expect(page.statusCode).toBe(200);
+    const [, asset = ''] = /src="docs\/(swagger-ui-bundle[^"?]*)/.exec(page.body) ?? [];
+    const event = anHttpEvent({ path: `/docs/${asset}`, pathParameters: { asset } });
+    expect((await request('get-docs', event)).statusCode).toBe(200);
+  });
+});
+
 describe('the scheduled functions, packaged', () => {
-  it.each(['relay-outbox', 'rescue-tasks', 'delete-ended-tasks'])(
+  it.each(['relay-outbox', 'rescue-tasks', 'tally-tasks', 'delete-ended-tasks'])(
     '%s has its turn',
     async (name) => {
       const { error } = await (await environmentOf(name)).invoke({

@@ -1,25 +1,10 @@
-import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROUTES } from '../../lib/http/routes.ts';
+import { openBrowser, withoutBrowser } from './browser.ts';
 import { anyPort, type Checkout, checkOut, type Start } from './local-stack.ts';
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => existsSync(path));
-if (!CHROMIUM) console.log('skipped: the page of the API, as there is no /usr/bin/chromium here');
-
-/** What keeps a browser from calling home: here it has only our own server to talk to. */
-const QUIET = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-// In CI a browser is a must: a suite that is skipped there would never be missed.
-describe.skipIf(!CHROMIUM && !process.env.CI)('GET /docs in a browser', () => {
+describe.skipIf(withoutBrowser)('GET /docs in a browser', () => {
   let checkout: Checkout;
   let stack: Start;
   let browser: Browser;
@@ -31,12 +16,12 @@ describe.skipIf(!CHROMIUM && !process.env.CI)('GET /docs in a browser', () => {
     checkout = await checkOut();
     stack = checkout.start(await anyPort());
     await stack.ready();
-    browser = await chromium.launch({ executablePath: CHROMIUM ?? 'chromium', args: QUIET });
+    browser = await openBrowser();
     page = await browser.newPage();
     page.on('request', (request) => requested.push(request.url()));
     page.on('pageerror', (error) => complaints.push(String(error)));
     page.on('console', (line) => {
-      if (line.type() === 'error') complaints.push(line.text());
+      if (['error', 'warning'].includes(line.type())) complaints.push(line.text());
     });
     await page.goto(`${stack.url}/docs`);
     await page.locator('.opblock').first().waitFor();

@@ -132,6 +132,18 @@ describe('the API behind serverless-offline', () => {
     expect(answer).toMatchObject({ status: 421, body: { code: 'unknown_host' } });
   });
 
+  it.each(['/api/tasks/', '/health/live/'])('answers 404 to %s, as on AWS', async (path) => {
+    expect(await curl(path)).toMatchObject({ status: 404, body: { code: 'route_not_found' } });
+  });
+
+  it('answers 415 to a body whose content type is empty', async () => {
+    const answer = await raw(
+      'POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: \r\n' +
+        'Content-Length: 18\r\n\r\n{"command":"true"}',
+    );
+    expect(answer).toMatchObject({ status: 415, body: { code: 'unsupported_media_type' } });
+  });
+
   it('answers a HEAD like its GET, without a body', async () => {
     const answer = await curl('/api/tasks', ['--head']);
     expect(answer.status).toBe(200);

@@ -20,6 +20,23 @@ const NEEDS = {
   id: /<id>/,
 };
 
+/** Runs a block as a reader does, but asks curl for the status of each answer as well. */
+async function run(stack: Start, block: string): Promise<{ statuses: number[]; output: string }> {
+  const script = `
+    curl() { command curl --silent --show-error --write-out '%{stderr}%{http_code}\\n' "$@"; }
+    set -e
+    ${block.replaceAll('http://localhost:3500', stack.url)}`;
+  const shell = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [output, told, [code]] = await Promise.all([
+    text(shell.stdout),
+    text(shell.stderr),
+    once(shell, 'close'),
+  ]);
+  const lines = told.trim().split('\n');
+  expect([code, lines.filter((line) => !/^\d{3}$/.test(line))]).toEqual([0, []]);
+  return { statuses: lines.map(Number), output };
+}
+
 describe('the README', () => {
   let checkout: Checkout;
   let stack: Start;
@@ -31,23 +48,6 @@ describe('the README', () => {
   });
   afterAll(() => checkout.remove());
 
-  /** Runs a block as a reader does, but asks curl for the status of each answer as well. */
-  async function run(block: string): Promise<{ statuses: number[]; output: string }> {
-    const script = `
-      curl() { command curl --silent --show-error --write-out '%{stderr}%{http_code}\\n' "$@"; }
-      set -e
-      ${block.replaceAll('http://localhost:3500', stack.url)}`;
-    const shell = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'pipe'] });
-    const [output, told, [code]] = await Promise.all([
-      text(shell.stdout),
-      text(shell.stderr),
-      once(shell, 'close'),
-    ]);
-    const lines = told.trim().split('\n');
-    expect([code, lines.filter((line) => !/^\d{3}$/.test(line))]).toEqual([0, []]);
-    return { statuses: lines.map(Number), output };
-  }
-
   async function anEndedTask(): Promise<string> {
     return eventually(async () => {
       const { items } = (await (await fetch(`${stack.url}/api/tasks?status=succeeded`)).json()) as {
@@ -58,7 +58,12 @@ describe('the README', () => {
     }, 10_000);
   }
 
-  it('has a session for each thing that one does', () => {
+  it('shows no request that is not run here', () => {
+    const requests = (text: string) => text.match(/\bcurl .*/g)?.length ?? 0;
+    const code = Array.from(README.matchAll(/^```\w*\n(.*?)^```/gms), ([, block]) => block).join(
+      '',
+    );
+    expect(requests(code)).toBe(requests(blocks.join('')));
     expect(blocks.length).toBeGreaterThanOrEqual(9);
   });
 
@@ -66,7 +71,7 @@ describe('the README', () => {
     'shows requests that are answered as it says: %s',
     async (block) => {
       const filled = NEEDS.id.test(block) ? block.replaceAll('<id>', await anEndedTask()) : block;
-      const { statuses } = await run(filled);
+      const { statuses } = await run(stack, filled);
       expect(statuses).toHaveLength(block.match(/(^|\()curl /gm)?.length ?? 0);
       expect(statuses.filter((status) => status < 200 || status > 202)).toEqual([]);
     },
@@ -75,7 +80,7 @@ describe('the README', () => {
 
   it('shows output while a command runs, and the plain text of it', async () => {
     const watched = blocks.find((block) => block.includes('Accept: text/plain')) ?? '';
-    const { output } = await run(watched);
+    const { output } = await run(stack, watched);
     expect(output).toContain('line 1\nline 2\nline 3\n');
   }, 60_000);
 });
@@ -90,6 +95,8 @@ describe('the README, on API keys', () => {
     await stack.ready();
   });
   afterAll(() => checkout.remove());
+
+  const keyed = blocks.filter((block) => NEEDS.key.test(block));
 
   const statusOf = async (headers: Record<string, string>) =>
     (await fetch(`${stack.url}/api/tasks`, { headers })).status;
@@ -106,7 +113,12 @@ describe('the README, on API keys', () => {
     expect(await statusOf({})).toBe(401);
     const created = await keys('create', '--name', 'laptop', '--expires', '90d');
     const headers = { authorization: `Bearer ${created.apiKey}` };
-    expect(await statusOf(headers)).toBe(200);
+    expect(keyed).toHaveLength(1);
+    for (const block of keyed) {
+      // As a reader does who has made a key: it is put in by hand.
+      const filled = block.replace(/^npm run keys .*$/m, '').replace('errand_...', created.apiKey);
+      expect(await run(stack, filled)).toMatchObject({ statuses: [200] });
+    }
     await keys('revoke', created.id);
     expect(await statusOf(headers)).toBe(401);
   }, 60_000);

@@ -184,4 +184,18 @@ describe('GET /api/tasks', () => {
     expectProblem(answer, 400, 'invalid_request');
     expect(answer.body.errors).toEqual([{ path, message }]);
   });
+
+  it.each(['0000-01-01T00:00:00Z', '9999-12-31T23:59:59-23:59'])(
+    'takes any time that can be written, also one that Postgres has not: %s',
+    async (time) => {
+      const query = new URLSearchParams({ createdAfter: time, createdBefore: time });
+      expect(await list(`${query}`)).toMatchObject({ status: 200, body: { items: [] } });
+    },
+  );
+
+  it('measures a text in characters, as its description does', async () => {
+    const query = new URLSearchParams({ q: '🚀'.repeat(1000) });
+    expect(await list(`${query}`)).toMatchObject({ status: 200 });
+    expectProblem(await list(`${query}x`), 400, 'invalid_request');
+  });
 });

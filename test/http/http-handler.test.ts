@@ -18,7 +18,7 @@ async function answer(
   } = {},
 ) {
   const context = { awsRequestId: 'aws-1', getRemainingTimeInMillis: () => remainingMs } as Context;
-  const handler = httpHandler({ open, logger: quiet, allowedHosts }, handle);
+  const handler = httpHandler({ open, logger: quiet, allowedHosts, corsOrigins: [] }, handle);
   const { statusCode, headers: sent, body } = await handler(anHttpEvent({ headers }), context);
   return { status: statusCode, headers: sent ?? {}, body: JSON.parse(body ?? '') };
 }

@@ -15,7 +15,7 @@ const context = {
 async function logged(error: unknown): Promise<Record<string, unknown>[]> {
   const output = new PassThrough({ encoding: 'utf8' });
   const handler = httpHandler(
-    { open: () => undefined, logger: pino(output), allowedHosts: [] },
+    { open: () => undefined, logger: pino(output), allowedHosts: [], corsOrigins: [] },
     async () => {
       throw error;
     },

@@ -33,7 +33,8 @@ function ranBy(text: string): Set<string> {
     cwd: folder,
     input: 'one\n',
     timeout: 5000,
-    stdio: ['pipe', 'ignore', 'ignore'],
+    // The fourth is held by what runs in the background as well, so it is waited for.
+    stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
   });
   return new Set(readFileSync(log, 'utf8').split('\n').filter(Boolean));
 }

@@ -31,6 +31,20 @@ export const header = {
     .string()
     .optional()
     .meta({ description: 'Of a task that has ended.', header: { id: 'ETag' } }),
+  rateLimit: z
+    .string()
+    .optional()
+    .meta({
+      description: 'What is left of the limit, where there are keys: `"key";r=99;t=1`.',
+      header: { id: 'RateLimit' },
+    }),
+  rateLimitPolicy: z
+    .string()
+    .optional()
+    .meta({
+      description: 'The limit: so many requests (`q`) in so many seconds (`w`).',
+      header: { id: 'RateLimit-Policy' },
+    }),
   challenge: z
     .string()
     .meta({ description: 'How to authenticate (RFC 6750).', header: { id: 'WWW-Authenticate' } }),
@@ -48,7 +62,12 @@ export const requestHeader = {
         'Your name for this request in the log of the server: 1 to 128 letters, digits and `_.:-`. Any other is ignored.',
     }),
   },
-  idempotencyKey: { 'Idempotency-Key': IdempotencyKeyHeader.optional() },
+  idempotencyKey: {
+    'Idempotency-Key': IdempotencyKeyHeader.optional().meta({
+      description:
+        'A name of yours for this request. When it is sent again with the same body, the answer is what the first one made.',
+    }),
+  },
   prefer: {
     Prefer: z
       .string()

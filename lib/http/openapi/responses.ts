@@ -4,15 +4,33 @@ import { PROBLEMS, type ProblemCode } from '../problem.ts';
 import { ProblemDocument } from '../problem-document.ts';
 import { header } from './headers.ts';
 
-/** An answer with a JSON document. */
+/** Headers of every answer of the API, as far as it knows whose request it is. */
+export const API_HEADERS = {
+  'x-request-id': header.requestId,
+  ratelimit: header.rateLimit,
+  'ratelimit-policy': header.rateLimitPolicy,
+};
+
+/** Headers of the answers to everybody. */
+export const OPEN_HEADERS = { 'x-request-id': header.requestId };
+
+/** An answer of the API with a JSON document. */
 export function json(
   description: string,
   schema: z.ZodType,
   headers: z.ZodRawShape = {},
 ): ZodOpenApiResponseObject {
+  return openJson(description, schema, { ...API_HEADERS, ...headers });
+}
+
+export function openJson(
+  description: string,
+  schema: z.ZodType,
+  headers: z.ZodRawShape = OPEN_HEADERS,
+): ZodOpenApiResponseObject {
   return {
     description,
-    headers: z.object({ 'x-request-id': header.requestId, ...headers }),
+    headers: z.object(headers),
     content: { 'application/json': { schema } },
   };
 }
@@ -33,18 +51,29 @@ export const BODY = [
 
 /** The problems that a route of the API answers, by status: these and those of all. */
 export function apiProblems(...codes: ProblemCode[]): ZodOpenApiResponsesObject {
-  return problems(...codes, ...API);
+  return byStatus([...codes, ...API], API_HEADERS);
 }
 
+/** The same for a route that is open to everybody. */
 export function problems(...codes: ProblemCode[]): ZodOpenApiResponsesObject {
-  const all = [...codes, ...EVERYWHERE];
-  const byStatus = Map.groupBy(all, (code) => PROBLEMS[code].status);
+  return byStatus(codes, OPEN_HEADERS);
+}
+
+function byStatus(
+  codes: readonly ProblemCode[],
+  headers: z.ZodRawShape,
+): ZodOpenApiResponsesObject {
+  const all = Map.groupBy([...codes, ...EVERYWHERE], (code) => PROBLEMS[code].status);
   return Object.fromEntries(
-    Array.from(byStatus, ([status, some]) => [`${status}`, problem(status, some)]),
+    Array.from(all, ([status, some]) => [`${status}`, problem(status, some, headers)]),
   );
 }
 
-function problem(status: number, codes: readonly ProblemCode[]): ZodOpenApiResponseObject {
+function problem(
+  status: number,
+  codes: readonly ProblemCode[],
+  headers: z.ZodRawShape,
+): ZodOpenApiResponseObject {
   const these = z.object({
     status: z.literal(status),
     code: z.enum(codes as [ProblemCode, ...ProblemCode[]]),
@@ -52,7 +81,7 @@ function problem(status: number, codes: readonly ProblemCode[]): ZodOpenApiRespo
   return {
     description: codes.map((code) => `${PROBLEMS[code].title} (\`${code}\`)`).join(', or '),
     headers: z.object({
-      'x-request-id': header.requestId,
+      ...headers,
       ...((status === 503 || status === 429) && { 'retry-after': header.retryAfter }),
       ...(status === 401 && { 'www-authenticate': header.challenge }),
     }),

@@ -3,9 +3,9 @@ import type { ZodOpenApiResponseObject } from 'zod-openapi';
 import { DOCS_ASSETS } from '../docs-page.ts';
 import { HealthChecks, LiveDocument, ReadyDocument } from '../health-document.ts';
 import { ProblemDocument } from '../problem-document.ts';
-import { header, requestHeader } from './headers.ts';
+import { requestHeader } from './headers.ts';
 import type { Operations } from './operation.ts';
-import { json, problems } from './responses.ts';
+import { OPEN_HEADERS, openJson, problems } from './responses.ts';
 
 /** For everybody. */
 const OPEN = { security: [], requestParams: { header: z.object(requestHeader.requestId) } };
@@ -17,7 +17,7 @@ const ready = {
   description: 'Asks Postgres and the queue.',
   responses: {
     ...problems(),
-    200: json('Both answer.', ReadyDocument),
+    200: openJson('Both answer.', ReadyDocument),
     503: {
       description: 'Not all of them answer; `checks` tells which.',
       content: {
@@ -35,7 +35,7 @@ export const serviceOperations = {
       ...OPEN,
       tags: ['Health'],
       summary: 'Whether this process answers',
-      responses: { 200: json('It does.', LiveDocument), ...problems() },
+      responses: { 200: openJson('It does.', LiveDocument), ...problems() },
     },
   },
   '/health/ready': { get: ready },
@@ -45,7 +45,7 @@ export const serviceOperations = {
       tags: ['Documentation'],
       summary: 'This document',
       responses: {
-        200: json('OpenAPI 3.1.', z.looseObject({ openapi: z.literal('3.1.1') })),
+        200: openJson('OpenAPI 3.1.', z.looseObject({ openapi: z.literal('3.1.1') })),
         ...problems(),
       },
     },
@@ -62,10 +62,20 @@ export const serviceOperations = {
     get: {
       ...OPEN,
       tags: ['Documentation'],
+      operationId: 'getDocsAsset',
       summary: 'What the page is made of',
-      requestParams: { ...OPEN.requestParams, path: z.object({ asset: z.enum(DOCS_ASSETS) }) },
+      requestParams: {
+        ...OPEN.requestParams,
+        path: z.object({ asset: z.enum(DOCS_ASSETS).meta({ description: 'Its name.' }) }),
+      },
       responses: {
-        200: page('text/css', 'text/javascript', 'image/png'),
+        200: {
+          ...page('text/css', 'text/javascript', 'image/png'),
+          headers: z.object({
+            ...OPEN_HEADERS,
+            'content-encoding': z.literal('gzip').optional(),
+          }),
+        },
         ...problems('route_not_found'),
       },
     },
@@ -77,7 +87,7 @@ export const serviceOperations = {
 function page(...mediaTypes: string[]): ZodOpenApiResponseObject {
   return {
     description: 'For a browser.',
-    headers: z.object({ 'x-request-id': header.requestId }),
+    headers: z.object(OPEN_HEADERS),
     content: Object.fromEntries(mediaTypes.map((type) => [type, { schema: z.string() }])),
   };
 }

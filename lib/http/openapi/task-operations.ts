@@ -9,7 +9,7 @@ import { ListTasksQuery, TaskPath } from '../task-requests.ts';
 import { WaitQuery } from '../wait.ts';
 import { header, requestHeader } from './headers.ts';
 import { needs, type Operations } from './operation.ts';
-import { apiProblems, BODY, json } from './responses.ts';
+import { API_HEADERS, apiProblems, BODY, json } from './responses.ts';
 
 /** The routes that these are about. */
 type TaskPaths = '/api/stats' | Extract<keyof typeof ROUTES, `/api/tasks${string}`>;
@@ -85,7 +85,7 @@ const getTask = {
     200: json('The task.', TaskDocument, { etag, 'preference-applied': preferenceApplied }),
     304: {
       description: 'It has ended, and the caller has it already.',
-      headers: z.object({ 'x-request-id': header.requestId, etag }),
+      headers: z.object({ ...API_HEADERS, etag }),
     },
     ...apiProblems('invalid_request', 'task_not_found'),
   },
@@ -102,7 +102,7 @@ const getOutput = {
     200: {
       description: 'The output so far.',
       headers: z.object({
-        'x-request-id': header.requestId,
+        ...API_HEADERS,
         'errand-attempt': z.string().optional(),
         'errand-next': z.string().optional().meta({ description: 'The `after` to go on with.' }),
         'errand-done': z.enum(['true', 'false']).optional(),

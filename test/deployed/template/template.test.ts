@@ -187,11 +187,11 @@ describe('the template', () => {
     });
   });
 
-  it('runs the relay and the rescue each minute, and forgets once an hour', () => {
+  it('runs the relay, the rescue and the tally each minute, and forgets once an hour', () => {
     const rules = ofType(template, 'AWS::Events::Rule').map(
       ([, { Properties }]) => Properties?.ScheduleExpression,
     );
-    expect(rules.sort()).toEqual(['rate(1 hour)', 'rate(1 minute)', 'rate(1 minute)']);
+    expect(rules.sort()).toEqual(['rate(1 hour)', ...Array(3).fill('rate(1 minute)')]);
   });
 
   it('tags what can be tagged and tells where it is', () => {
