@@ -13,6 +13,9 @@ const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 /** What no log of a cold start may hold, in anybody's words. */
 const TROUBLE = /\b(error|fatal|panic|critical|exception|unhandled|failed|econn\w*|enotfound)\b/i;
 
+/** A minute on an idle machine, nearly four at a load of 20 on two cores. */
+const IMAGES_WITHIN_MS = 600_000;
+
 /** In CI the programs are installed: there it is a failure when they are not. */
 const missing = whyNoEngine();
 const reason = missing ?? (await whyEngineFails());
@@ -47,7 +50,7 @@ describe.skipIf(reason !== undefined)('errand in containers', () => {
     await makeImages(engine);
     // So that a task whose worker is killed is soon taken for lost.
     errand = await composed(engine, { LEASE_SECONDS: '3' });
-  });
+  }, IMAGES_WITHIN_MS);
   afterAll(async () => {
     await errand?.compose('down', '--volumes');
     await engine?.stop();
