@@ -5,6 +5,8 @@ import type { LocalState } from './local-state.ts';
 import { setDamagedQueueAside } from './queue-data.ts';
 import type { Part } from './supervisor.ts';
 
+const ANSWERS_WITHIN_MS = 60_000;
+
 /**
  * The SQS emulator of the local stack. It keeps its port and its messages when it is restarted;
  * `note` hears when it could not read them.
@@ -54,6 +56,26 @@ function launch(state: LocalState, port: number): ChildProcess {
 
 export function emulatorEndpoint(port: number): string {
   return `http://127.0.0.1:${port}`;
+}
+
+/**
+ * Waits for an emulator that somebody else starts, which may come later than we do. Answers where.
+ * @throws after a minute
+ */
+export async function emulatorAnswers(endpoint: string): Promise<string> {
+  const deadline = AbortSignal.timeout(ANSWERS_WITHIN_MS);
+  for (;;) {
+    // Whatever it says to this: it is there.
+    const error = await fetch(endpoint, { signal: deadline }).then(
+      (response) => response.body?.cancel(),
+      (error: unknown) => error,
+    );
+    if (error === undefined) return endpoint;
+    if (deadline.aborted) {
+      throw new Error(`SQS_ENDPOINT ${endpoint} does not answer.`, { cause: error });
+    }
+    await sleep(200);
+  }
 }
 
 async function answers(url: string): Promise<boolean> {

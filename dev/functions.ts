@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DependenciesReady, Serving } from './ipc.ts';
 import type { LocalState } from './local-state.ts';
+import { askReadiness } from './readiness.ts';
 import { untilReplaced } from './socket-file.ts';
 import type { Part } from './supervisor.ts';
 
@@ -20,6 +21,8 @@ export interface FunctionsOptions {
   readonly state: LocalState;
   readonly host: string;
   readonly port: number;
+  /** Names under which the API answers, comma-separated; empty: any. */
+  readonly allowedHosts: string;
   /** Settings of the functions, on top of our own environment. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Resolves when the database is migrated and the queue answers. */
@@ -40,7 +43,7 @@ export function functionsPart(options: FunctionsOptions): Part {
     launch: () => launch(options),
     ready: async (child, signal) => {
       options.onServing(await serving(child, signal));
-      await healthy(`${url}/health/ready`, signal);
+      await healthy(options, signal);
       return url;
     },
     broken: async (signal) => {
@@ -103,13 +106,11 @@ async function serving(child: ChildProcess, signal: AbortSignal): Promise<Servin
 }
 
 /** The API itself says whether it reaches what it needs. @throws with its words when it never will. */
-async function healthy(url: string, signal: AbortSignal): Promise<void> {
+async function healthy(options: FunctionsOptions, signal: AbortSignal): Promise<void> {
   for (;;) {
-    const response = await fetch(url, { signal });
-    if (response.ok) return;
-    if (response.status !== 503) {
-      throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
-    }
+    const { status, body } = await askReadiness({ ...options, signal });
+    if (status === 200) return;
+    if (status !== 503) throw new Error(`/health/ready answered ${status}: ${body}`);
     await sleep(HEALTH_EVERY_MS, undefined, { signal });
   }
 }

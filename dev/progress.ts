@@ -12,8 +12,8 @@ export interface Progress {
   done(name: string, detail: string): void;
   missing(name: string, advice: string): void;
   note(message: string): void;
-  /** All parts are ready: where, and what to try. */
-  ready(url: string, auth: Settings['auth']): void;
+  /** All parts are ready: where, what to try, and what stays when they are stopped. */
+  ready(url: string, settings: Settings): void;
   /** From here on, parts end because they are asked to, and only their own output is shown. */
   stopping(): void;
 }
@@ -44,8 +44,8 @@ export function openProgress(terminal: Terminal): Progress {
       const detail = await run();
       if (!stopping) terminal.part(name, state, performance.now() - before, detail);
     },
-    ready(url, auth) {
-      if (!stopping) tellReady(terminal, { url, auth, tookMs: performance.now() - startedAt });
+    ready(url, settings) {
+      if (!stopping) tellReady(terminal, { url, settings, tookMs: performance.now() - startedAt });
     },
     done: (name, detail) => terminal.part(name, 'ready', performance.now() - startedAt, detail),
     missing: (name, advice) => terminal.part(name, 'missing', undefined, advice),
@@ -87,11 +87,12 @@ function showLastLines(terminal: Terminal, lines: readonly string[]): void {
 
 interface Ready {
   readonly url: string;
-  readonly auth: Settings['auth'];
+  readonly settings: Settings;
   readonly tookMs: number;
 }
 
-function tellReady(terminal: Terminal, { url, auth, tookMs }: Ready): void {
+function tellReady(terminal: Terminal, { url, settings, tookMs }: Ready): void {
+  const { auth, databaseUrl } = settings;
   terminal.heading(`  errand is ready at ${url} after ${(tookMs / 1000).toFixed(1)} s`);
   if (auth === 'keys') {
     terminal.block(
@@ -108,6 +109,10 @@ function tellReady(terminal: Terminal, { url, auth, tookMs }: Ready): void {
     'See its result, and the latest tasks',
     `curl ${url}/api/tasks/ID${key}\ncurl ${url}/api/tasks${key}`,
   );
-  terminal.block('Stop', 'Ctrl-C. The data stays in .errand; remove that to begin anew.');
+  const whatStays =
+    databaseUrl === undefined
+      ? 'The data stays in .errand; remove that to begin anew.'
+      : 'The tasks stay in your database.';
+  terminal.block('Stop', `Ctrl-C. ${whatStays}`);
   terminal.line('');
 }

@@ -1,7 +1,7 @@
 import { openSandbox } from '../lib/sandbox/open-sandbox.ts';
 import { tellAccess } from './access.ts';
 import { choosePorts } from './chosen-ports.ts';
-import { emulatorEndpoint, emulatorPart } from './emulator.ts';
+import { emulatorAnswers, emulatorEndpoint, emulatorPart } from './emulator.ts';
 import { functionsPart } from './functions.ts';
 import type { Serving } from './ipc.ts';
 import type { LocalState } from './local-state.ts';
@@ -104,15 +104,18 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
   const queue =
     settings.sqsEndpoint === undefined
       ? run(emulatorPart(state, ports.queue, progress.note))
-      : undefined;
+      : progress.step('queue', 'ready', () => emulatorAnswers(environment.SQS_ENDPOINT));
   const dependencies = Promise.all([database, queue, checkSandbox(progress, settings)]);
 
   // For scripts that use the running stack: `node --env-file=.errand/env scripts/...`.
   const onServing = (serving: Serving) =>
     state.write('env', environmentFile({ ...environment, ...serving.environment }));
-  const { host, port } = settings;
+  const { host, port, allowedHosts } = settings;
   const functions = run(
-    functionsPart({ project, state, host, port, environment, dependencies, onServing }),
+    functionsPart({
+      ...{ project, state, host, port, allowedHosts },
+      ...{ environment, dependencies, onServing },
+    }),
   );
   await Promise.all([dependencies, functions]);
 }

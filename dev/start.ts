@@ -43,7 +43,7 @@ async function start(terminal: Terminal): Promise<number> {
 
   const stack = startStack({ project, settings, state, recorder, progress });
   const failure = await Promise.race([
-    untilFailure(stack, () => progress.ready(url, settings.auth)),
+    untilFailure(stack, () => progress.ready(url, settings)),
     stop.requested,
     unexpected,
   ]);
