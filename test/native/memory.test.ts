@@ -23,7 +23,7 @@ const limits = {
   diskBytes: 32 * MiB,
   fileBytes: 32 * MiB,
 };
-const noiseBytes = 200 * MiB;
+const noiseBytes = 350 * MiB;
 const lateBytes = 500 * MiB;
 
 const python = (...lines: string[]) => ['python3', '-c', lines.join('\n')];
