@@ -36,7 +36,7 @@ const holes = {
     '  m = mmap.mmap(-1, 50 << 20); keep.append(m)',
     '  for at in range(0, 50 << 20, 1 << 20):',
     '    m[at:at + (1 << 20)] = b"x" * (1 << 20); m.madvise(mmap.MADV_DONTNEED)',
-    'print("held", flush=True); time.sleep(1)',
+    'time.sleep(1); print("held")',
   ),
   'shared memory of which a page stays mapped': python(
     'import ctypes, time',
@@ -48,7 +48,7 @@ const holes = {
     '  start = libc.mmap(None, 16 << 20, 3, 0x21, -1, 0)',
     '  ctypes.memset(start, 1, 16 << 20); time.sleep(0.03)',
     '  libc.munmap(start + 4096, (16 << 20) - 4096)',
-    'print("held", flush=True); time.sleep(1)',
+    'time.sleep(1); print("held")',
   ),
   'page tables': python(
     'import ctypes, time',
@@ -61,7 +61,7 @@ const holes = {
     '  if start == 2**64 - 1: break',
     '  libc.madvise(start, 1 << 30, 15)', // MADV_NOHUGEPAGE
     '  for at in range(0, 1 << 30, 2 << 20): ctypes.c_char.from_address(start + at).value',
-    'print("held", flush=True); time.sleep(1)',
+    'time.sleep(1); print("held")',
   ),
   'buffers of sockets': python(
     'import os, socket, time',
