@@ -109,6 +109,7 @@ function tellReady(terminal: Terminal, { url, settings, tookMs }: Ready): void {
     'See its result, and the latest tasks',
     `curl ${url}/api/tasks/ID${key}\ncurl ${url}/api/tasks${key}`,
   );
+  terminal.block('Read about all that it does, and try it', `${url}/docs in a browser`);
   const whatStays =
     databaseUrl === undefined
       ? 'The data stays in .errand; remove that to begin anew.'

@@ -1,4 +1,4 @@
-import { AUTH_CHOICES, LOG_LEVELS, SANDBOX_CHOICES } from '../lib/config/config.ts';
+import { AUTH_CHOICES, LOG_LEVELS, parseConfig, SANDBOX_CHOICES } from '../lib/config/config.ts';
 import { readPolicy } from '../lib/policy/policy-file.ts';
 import type { SandboxChoice } from '../lib/sandbox/open-sandbox.ts';
 import { whyTaken } from './ports.ts';
@@ -31,6 +31,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const auth = oneOf('AUTH', env.AUTH || (isLoopback(host) ? 'none' : 'keys'), AUTH_CHOICES);
   const sandbox = oneOf('SANDBOX', env.SANDBOX || 'auto', SANDBOX_CHOICES);
   refuseWrongPolicy(env.COMMAND_POLICY);
+  refuseWrongTuning(env);
   oneOf('LOG_LEVEL', env.LOG_LEVEL || 'info', LOG_LEVELS);
   refuseNoUrl('DATABASE_URL', env.DATABASE_URL, 'postgres://user:password@localhost:5432/errand');
   refuseNoUrl('SQS_ENDPOINT', env.SQS_ENDPOINT, 'http://localhost:4566');
@@ -45,6 +46,24 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     region: env.AWS_REGION || 'us-east-1',
     sandbox,
   };
+}
+
+/** What the functions would complain of, once everything else runs. */
+function refuseWrongTuning(env: Readonly<Record<string, string | undefined>>): void {
+  const { LEASE_SECONDS, TENANT_MAX_RUNNING, SHUTDOWN_GRACE_SECONDS, RETENTION_DAYS } = env;
+  const tuning = { LEASE_SECONDS, TENANT_MAX_RUNNING, SHUTDOWN_GRACE_SECONDS, RETENTION_DAYS };
+  const queue = 'http://localhost/queue';
+  const rest = {
+    DATABASE_URL: 'postgres://localhost/errand',
+    TASK_QUEUE_URL: queue,
+    DEAD_LETTER_QUEUE_URL: queue,
+  };
+  try {
+    parseConfig({ ...tuning, ...rest });
+  } catch (error) {
+    const complaint = error instanceof Error ? error.message : String(error);
+    throw new Refusal(complaint, 'The README lists the settings.');
+  }
 }
 
 /** Before anything is started: later, it would be an answer of 500. */

@@ -22,5 +22,5 @@ export const handler = httpHandler({ ...edge, open: () => undefined }, async (ev
 /** A slash at the end is the likeliest mistake. */
 function hint(path: string): string {
   const shorter = path.replace(/\/+$/, '');
-  return methodsOf(shorter).length > 0 ? shorter : 'GET /api/tasks';
+  return methodsOf(shorter).length > 0 ? shorter : 'GET /api/tasks, or /docs in a browser';
 }

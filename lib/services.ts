@@ -102,7 +102,7 @@ export const api = {
     const checkCommand =
       commandPolicy === undefined ? undefined : makeCheckCommand(readPolicy(commandPolicy));
     const { sql, queue } = await migratedConnections();
-    const watcher = makeTaskWatcher({ sql });
+    const watcher = makeTaskWatcher({ sql, shutdown: shutdownSignal(0) });
     const createTasks = makeCreateTasks({ sql, queue, logger, checkCommand });
     return {
       authenticate: auth === 'none' ? async () => EVERYBODY : makeAuthenticate({ sql }),

@@ -68,7 +68,10 @@ function firstRefusal(policy: Policy, found: readonly Executable[]): Refusal | u
     return {
       rule,
       executable: name,
-      reason: `${JSON.stringify(name.slice(0, 200))} ${what} by the rule "${rule}" of the command policy.`,
+      reason:
+        rule === 'default'
+          ? `No rule of the command policy allows ${JSON.stringify(name.slice(0, 200))}.`
+          : `${JSON.stringify(name.slice(0, 200))} ${what} by the rule "${rule}" of the command policy.`,
     };
   }
   return undefined;

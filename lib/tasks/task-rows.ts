@@ -31,7 +31,6 @@ export interface TaskRow {
   failureMessage: string | null;
   createdAt: Date;
   runAt: Date;
-  startedAt: Date | null;
   finishedAt: Date | null;
   cancelRequestedAt: Date | null;
 
@@ -63,7 +62,7 @@ export function summaryColumns(sql: Sql) {
     t.id, t.status, t.command, t.argv, t.timeout_seconds as "timeoutSeconds",
     t.memory_mb as "memoryMb", t.limits, t.labels, t.attempt, t.max_attempts as "maxAttempts", t.failure_code as "failureCode",
     t.failure_message as "failureMessage", t.created_at as "createdAt",
-    t.run_at as "runAt", t.started_at as "startedAt", t.finished_at as "finishedAt",
+    t.run_at as "runAt", t.finished_at as "finishedAt",
     t.cancel_requested_at as "cancelRequestedAt",
     a.number, a.status as "attemptStatus", a.sandbox_tier as "sandboxTier",
     a.failure_code as "attemptFailureCode", a.failure_message as "attemptFailureMessage",
@@ -79,7 +78,7 @@ export function programOf({ command, argv }: Pick<TaskRow, 'command' | 'argv'>):
 
 export function toSummary(row: TaskRow): TaskSummary {
   const { id, status, attempt, maxAttempts, timeoutSeconds, memoryMb, limits, labels } = row;
-  const { createdAt, runAt, startedAt, finishedAt, cancelRequestedAt } = row;
+  const { createdAt, runAt, finishedAt, cancelRequestedAt } = row;
   return {
     id,
     program: programOf(row),
@@ -93,7 +92,8 @@ export function toSummary(row: TaskRow): TaskSummary {
     failure: failureOf(row.failureCode, row.failureMessage),
     createdAt,
     runAt,
-    startedAt,
+    // As the result, that of the newest attempt.
+    startedAt: status === 'queued' || row.number === null ? null : row.attemptStartedAt,
     finishedAt,
     cancelRequestedAt,
     result: status === 'queued' ? NO_RESULT : resultOf(row),

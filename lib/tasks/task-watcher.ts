@@ -22,6 +22,12 @@ export interface TaskWatcher {
   wait(awaited: Awaited, timeoutMs: number): Promise<void>;
 }
 
+interface WatcherDeps {
+  readonly sql: Sql;
+  /** Ends all waits: who waits is to have an answer before this process is gone. */
+  readonly shutdown?: AbortSignal;
+}
+
 interface Waiter extends Awaited {
   dueAt: number;
   pauseMs: number;
@@ -32,8 +38,11 @@ interface Waiter extends Awaited {
  * Waits for tasks without holding a connection: all who wait in this process share one statement,
  * at most fifty times a second. A database that is away is asked again; the wait just goes on.
  */
-export function makeTaskWatcher({ sql }: { sql: Sql }): TaskWatcher {
+export function makeTaskWatcher({ sql, shutdown }: WatcherDeps): TaskWatcher {
   const waiters = new Set<Waiter>();
+  shutdown?.addEventListener('abort', () => {
+    for (const waiter of waiters) waiter.wake();
+  });
   let timer: NodeJS.Timeout | undefined;
   let looking = false;
   let lookedAt = 0;
@@ -67,6 +76,7 @@ export function makeTaskWatcher({ sql }: { sql: Sql }): TaskWatcher {
 
   return {
     wait(awaited, timeoutMs) {
+      if (shutdown?.aborted) return Promise.resolve();
       return new Promise((resolve) => {
         const waiter: Waiter = {
           ...awaited,

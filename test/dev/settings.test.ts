@@ -55,6 +55,11 @@ describe('readSettings', () => {
       { COMMAND_POLICY: '{"default": "maybe"}' },
       'The command policy is wrong: default must be "allow" or "deny"',
     ],
+    [
+      { LEASE_SECONDS: '0', RETENTION_DAYS: 'never' },
+      'The configuration is wrong.\n  LEASE_SECONDS must be a whole number from 2 to 3600\n' +
+        '  RETENTION_DAYS must be a whole number from 1 to 36500',
+    ],
     [{ SQS_ENDPOINT: 'localhost:4566' }, 'SQS_ENDPOINT is not a http:// URL.'],
   ])('refuses %o before anything is started, with the remedy', (env, message) => {
     const refusal = refusalOf(env);

@@ -149,6 +149,18 @@ describe('GET /api/tasks/{taskId}', () => {
     expect(ended.headers.etag).not.toBe(headers.etag);
   });
 
+  it('tells when its newest attempt started, and nothing while it is to run again', async () => {
+    const task = await storeEnded(Buffer.from('x'));
+    const first = (await get(task)).body;
+    expect(first.startedAt).toBe(first.attempts[0].startedAt);
+    await requeueEnded(database.sql, ACTOR, task);
+    expect((await get(task)).body.startedAt).toBeNull();
+    await claimed(database.sql, task);
+    const second = (await get(task)).body;
+    expect(second.startedAt).toBe(second.attempts[1].startedAt);
+    expect(second.startedAt).not.toBe(first.startedAt);
+  });
+
   it('ignores query parameters that it does not know', async () => {
     const task = await storeTask(database.sql);
     expect(await get(task, 'pretty=true&x')).toMatchObject({ status: 200 });

@@ -96,6 +96,16 @@ describe('a task watcher', () => {
     await Promise.all(waiting);
   });
 
+  it('lets everybody go when the process is to end', async () => {
+    const end = new AbortController();
+    const ending = makeTaskWatcher({ sql: database.sql, shutdown: end.signal });
+    const taskId = await storeTask(database.sql);
+    const waiting = Promise.all([1, 2, 3].map(() => ending.wait({ taskId }, LONG_MS)));
+    end.abort();
+    expect(await msOf(waiting)).toBeLessThan(1000);
+    expect(await msOf(ending.wait({ taskId }, LONG_MS))).toBeLessThan(1000);
+  });
+
   it('asks nothing any more once nobody waits', async () => {
     const { sql, statements } = counting(database.sql);
     const idle = makeTaskWatcher({ sql });
