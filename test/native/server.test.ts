@@ -43,7 +43,9 @@ describe('launcher server', () => {
     expect(processesWith(seconds)).not.toEqual([]);
     client.kill('SIGKILL');
     await eventually(() => expect(processesWith(seconds)).toEqual([]));
-    await eventually(() => expect(readdirSync(tmpdir())).toEqual(before));
+    // What the test before this one left may still be on its way out.
+    const added = () => readdirSync(tmpdir()).filter((name) => !before.includes(name));
+    await eventually(() => expect(added()).toEqual([]));
   });
 
   it.each(variants())('starts again after it was killed, $name', async ({ options }) => {
