@@ -115,6 +115,7 @@ int await_signals(void) {
   sigaddset(&awaited, SIGCHLD);
   sigaddset(&awaited, SIGTERM);
   sigaddset(&awaited, SIGINT);
+  sigaddset(&awaited, SIGPIPE); /* who reads what we say is gone: as good as being told to stop */
   sigprocmask(SIG_SETMASK, &awaited, NULL);
   int signals = signalfd(-1, &awaited, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signals < 0) fail("signalfd");

@@ -32,7 +32,6 @@ static struct slot {
 } slots[MAX_SLOTS];
 
 static struct config *config;
-static int lifeline[2]; /* we hold the writing end: its closing tells that we have died */
 static int news[2];     /* a sandbox's slot number when it is taken; with READY, when prepared */
 enum { READY = 0x80 };
 static bool announced;  /* the first sandbox is ready */
@@ -84,7 +83,6 @@ static _Noreturn void live(unsigned number, pid_t pool_pid) {
   sandbox.uid = config->uid + number;
   sandbox.pool_pid = pool_pid;
   sandbox.disk_bytes = config->disk_bytes;
-  close(lifeline[1]);
   close(news[0]);
   sigset_t none;
   sigemptyset(&none);
@@ -102,8 +100,8 @@ static _Noreturn void live(unsigned number, pid_t pool_pid) {
   if (config->tier == TIER_LANDLOCK && sandbox.ruleset_fd < 0) fail("Landlock ruleset");
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) fail("clear dumpable");
   if (prctl(PR_SET_PDEATHSIG, alone ? SIGKILL : SIGTERM, 0, 0, 0)) fail("set death signal");
-  struct pollfd pool = {.fd = lifeline[0], .events = 0};
-  if (poll(&pool, 1, 0) != 0) _exit(0); /* it died before we asked to be told */
+  /* It died before we asked to be told? Where we are alone, the kernel has ended us with it. */
+  if (!alone && getppid() != pool_pid) _exit(0);
   find_disk();
   cgroup_prepare(&sandbox);
   if (!announced && write(news[1], &ready, 1) != 1) fail("tell the pool");
@@ -188,13 +186,12 @@ static void reap(bool closing, bool *any_left) {
       if (slot->state == FREE || slot->pid != pid) continue;
       if (slot->state == PREPARED && !closing && ++failures >= 3)
         fail_with("sandboxes die while they are prepared", ECHILD);
-      bool clean = status == 0;
       slot->state = FREE;
-      if (config->tier == TIER_NAMESPACES || clean) continue;
+      if (config->tier == TIER_NAMESPACES) continue;
       char work[sizeof((struct sandbox *)0)->work];
       snprintf(work, sizeof work, "%s/%u", config->scratch, i);
-      sweep_strays();
-      remove_tree(work);
+      if (status != 0) sweep_strays();
+      remove_tree(work); /* it has done so itself, unless it died, or its client only connected */
     }
   }
   *any_left = false;
@@ -205,7 +202,7 @@ _Noreturn void run_pool(struct config *the_config) {
   config = the_config;
   build_seccomp(config);
   for (unsigned i = 0; i < MAX_SLOTS; i++) slots[i].net_fd = -1;
-  if (pipe2(lifeline, O_CLOEXEC) || pipe2(news, O_CLOEXEC | O_NONBLOCK)) fail("pipe");
+  if (pipe2(news, O_CLOEXEC | O_NONBLOCK)) fail("pipe");
   become_subreaper();
   int signals = await_signals();
   bool closing = false, any_left = true;

@@ -13,6 +13,17 @@ const clientScript = join(import.meta.dirname, 'client.ts');
 const descendants = (pid: number): number =>
   childrenOf(pid).reduce((sum, child) => sum + 1 + descendants(child), 0);
 
+/** Launchers whose parent has died. */
+function orphans(): number[] {
+  return childrenOf(1).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('launcher');
+    } catch {
+      return false; // It has gone meanwhile.
+    }
+  });
+}
+
 describe('launcher server', () => {
   it.each(variants())('takes everything with it when it is killed, $name', async ({ options }) => {
     const sandbox = open(options);
@@ -47,6 +58,26 @@ describe('launcher server', () => {
     const added = () => readdirSync(tmpdir()).filter((name) => !before.includes(name));
     await eventually(() => expect(added()).toEqual([]));
   });
+
+  it.each(variants())(
+    'leaves nothing when its client is killed while it starts, $name',
+    async ({ options }) => {
+      const before = readdirSync(tmpdir());
+      const known = new Set(orphans());
+      for (let round = 0; round < 5; round++) {
+        const client = spawn(process.execPath, [clientScript, JSON.stringify(options), '1'], {
+          stdio: 'ignore',
+        });
+        const killed = once(client, 'exit');
+        await eventually(() => expect(childrenOf(client.pid ?? 0)).not.toEqual([]));
+        client.kill('SIGKILL');
+        await killed;
+      }
+      await eventually(() => expect(orphans().filter((pid) => !known.has(pid))).toEqual([]));
+      const added = () => readdirSync(tmpdir()).filter((name) => !before.includes(name));
+      await eventually(() => expect(added()).toEqual([]));
+    },
+  );
 
   it.each(variants())('starts again after it was killed, $name', async ({ options }) => {
     const sandbox = open(options);
