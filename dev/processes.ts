@@ -32,10 +32,10 @@ export async function end(
   graceMs: number,
 ): Promise<void> {
   if (!isRunning(target)) return;
-  send(target.pid, signal);
+  sendSignal(target.pid, signal);
   if (await hasGone(target, graceMs)) return;
-  send(-target.pid, 'SIGKILL');
-  send(target.pid, 'SIGKILL');
+  sendSignal(-target.pid, 'SIGKILL');
+  sendSignal(target.pid, 'SIGKILL');
   await hasGone(target, 1000);
 }
 
@@ -48,7 +48,8 @@ async function hasGone(target: ProcessIdentity, withinMs: number): Promise<boole
   return true;
 }
 
-function send(pid: number, signal: NodeJS.Signals): void {
+/** Sends a signal. That the process has gone already is no error. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {

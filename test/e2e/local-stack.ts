@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { freePort } from '../../dev/ports.ts';
+import { sendSignal } from '../../dev/processes.ts';
 import { eventually } from '../support/eventually.ts';
 
 const run = promisify(execFile);
@@ -61,9 +62,10 @@ export async function checkOut(): Promise<Checkout> {
       return name === 'supervisor' ? pid : parts[name].pid;
     },
     async remove() {
-      for (const pid of await processes()) process.kill(pid, 'SIGKILL');
       await eventually(async () => {
-        if ((await processes()).length > 0) throw new Error('processes are left');
+        const left = await processes();
+        for (const pid of left) sendSignal(pid, 'SIGKILL');
+        if (left.length > 0) throw new Error('processes are left');
       });
       await rm(directory, { recursive: true, force: true });
     },

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sendSignal } from '../../dev/processes.ts';
 import { eventually } from '../support/eventually.ts';
 import { anyPort, type Checkout, checkOut, type Start } from './local-stack.ts';
 
@@ -123,7 +124,7 @@ describe('npm start', () => {
     await stack.ready();
     const before = await create('echo hello');
     await succeeds(before);
-    for (const pid of await checkout.processes()) process.kill(pid, 'SIGKILL');
+    for (const pid of await checkout.processes()) sendSignal(pid, 'SIGKILL');
 
     stack = checkout.start(port);
     await stack.ready();

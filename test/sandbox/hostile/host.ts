@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync }
 import { createServer, type ListenOptions, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sendSignal } from '../../../dev/processes.ts';
 import { processesWith } from '../../support/processes.ts';
 
 /** What a hostile command would like to get at: things of this host, made for it. */
@@ -97,7 +98,7 @@ export async function openHost(tier: string): Promise<Host> {
     ipcKey: 0x65_00_00_00 + (process.pid & 0xffff),
     sharesUid: tier === 'landlock' && process.getuid?.() !== 0,
     async repair() {
-      for (const pid of processesWith(`${mark}-left`)) process.kill(pid, 'SIGKILL');
+      for (const pid of processesWith(`${mark}-left`)) sendSignal(pid, 'SIGKILL');
       for (const name of readdirSync(folder).filter((name) => !own.has(name))) {
         rmSync(join(folder, name), { recursive: true, force: true });
       }
