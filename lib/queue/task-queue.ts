@@ -19,7 +19,8 @@ export const MAX_DELAY_SECONDS = 900;
 /** Counts are the broker's own, and approximate where the broker's are (SQS). */
 export interface QueueDepth {
   readonly ready: number;
-  readonly inFlight: number;
+  /** Null where the broker does not tell (RabbitMQ over AMQP). */
+  readonly inFlight: number | null;
   readonly delayed: number;
 }
 
