@@ -4,6 +4,8 @@ import { requireSchema } from './db/schema-version.ts';
 import { type CheckHealth, makeCheckHealth } from './health/check-health.ts';
 import { makeLogger } from './observability/logger.ts';
 import { once } from './once.ts';
+import { openRabbitQueue } from './queue/rabbitmq.ts';
+import { type Consumer, type ConsumerOptions, consumeRabbit } from './queue/rabbitmq-consumer.ts';
 import { openSqsQueue } from './queue/sqs.ts';
 import type { DeadLetter, TaskQueue } from './queue/task-queue.ts';
 import { openSandbox } from './sandbox/open-sandbox.ts';
@@ -31,9 +33,14 @@ const connections = once(async (): Promise<{ sql: Sql; queue: TaskQueue }> => {
   const { database, queue } = await config();
   return {
     sql: connect({ ...database, url: database.url.reveal() }),
-    queue: openSqsQueue(queue),
+    queue: openQueue(queue),
   };
 });
+
+function openQueue(queue: Config['queue']): TaskQueue {
+  if (queue.kind === 'sqs') return openSqsQueue(queue);
+  return openRabbitQueue({ ...queue, url: queue.url.reveal() });
+}
 
 /** The same, once the database has shown to have the right schema. @throws SchemaMismatch */
 const migratedConnections = once(async () => {
@@ -124,4 +131,19 @@ export const openUpkeep = once(async (): Promise<Upkeep> => {
     rescueTasks: makeRescueTasks({ sql, queue, logger }),
     deleteEndedTasks: makeDeleteEndedTasks({ sql, retentionDays }),
   };
+});
+
+export type Deliver = ConsumerOptions['deliver'];
+
+/** For a process that takes its messages itself. @throws where the queue calls a function (SQS) */
+export const openConsumer = once(async (): Promise<(deliver: Deliver) => Consumer> => {
+  const { queue, worker } = await config();
+  if (queue.kind !== 'rabbitmq') {
+    throw new Error(
+      'A worker process is for QUEUE=rabbitmq; SQS invokes the function execute-task.',
+    );
+  }
+  const settings = { ...queue, url: queue.url.reveal() };
+  const { concurrency } = worker;
+  return (deliver) => consumeRabbit({ settings, concurrency, deliver, logger });
 });
