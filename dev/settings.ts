@@ -1,4 +1,4 @@
-import { LOG_LEVELS, SANDBOX_CHOICES } from '../lib/config/config.ts';
+import { LOG_LEVELS, QUEUES, SANDBOX_CHOICES } from '../lib/config/config.ts';
 import type { SandboxChoice } from '../lib/sandbox/open-sandbox.ts';
 import { whyTaken } from './ports.ts';
 import { Refusal } from './refusal.ts';
@@ -13,6 +13,8 @@ export interface Settings {
   readonly databaseUrl: string | undefined;
   /** Undefined: our own emulator. */
   readonly sqsEndpoint: string | undefined;
+  /** Set with QUEUE=rabbitmq: a broker of the user's instead of SQS. */
+  readonly rabbitmqUrl: string | undefined;
   readonly region: string;
   readonly sandbox: SandboxChoice;
 }
@@ -28,6 +30,9 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   oneOf('LOG_LEVEL', env.LOG_LEVEL || 'info', LOG_LEVELS);
   refuseNoUrl('DATABASE_URL', env.DATABASE_URL, 'postgres://user:password@localhost:5432/errand');
   refuseNoUrl('SQS_ENDPOINT', env.SQS_ENDPOINT, 'http://localhost:4566');
+  const queue = oneOf('QUEUE', env.QUEUE || 'sqs', QUEUES);
+  const rabbitmqUrl = queue === 'rabbitmq' ? env.RABBITMQ_URL || 'not set' : undefined;
+  refuseNoUrl('RABBITMQ_URL', rabbitmqUrl, 'amqp://guest:guest@localhost:5672');
   return {
     host,
     port,
@@ -35,6 +40,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     allowedHosts: env.ALLOWED_HOSTS || (isLoopback(host) ? 'localhost,127.0.0.1,[::1]' : ''),
     databaseUrl: env.DATABASE_URL || undefined,
     sqsEndpoint: env.SQS_ENDPOINT || undefined,
+    rabbitmqUrl,
     region: env.AWS_REGION || 'us-east-1',
     sandbox,
   };
@@ -46,9 +52,15 @@ function oneOf<T extends string>(name: string, value: string, known: readonly T[
   throw new Refusal(`${name} is ${value}, which is not known.`, `Known are: ${known.join(', ')}`);
 }
 
+const SPELLINGS: Readonly<Record<string, readonly string[]>> = {
+  'http:': ['http:', 'https:'],
+  'postgres:': ['postgres:', 'postgresql:'],
+  'amqp:': ['amqp:', 'amqps:'],
+};
+
 function refuseNoUrl(name: string, value: string | undefined, example: string): void {
   const { protocol } = new URL(example);
-  const schemes = protocol === 'http:' ? ['http:', 'https:'] : ['postgres:', 'postgresql:'];
+  const schemes = SPELLINGS[protocol] ?? [protocol];
   if (!value || (URL.canParse(value) && schemes.includes(new URL(value).protocol))) return;
   // The value may hold a password, so it is not repeated.
   throw new Refusal(`${name} is not a ${protocol}// URL.`, `For example: ${name}=${example}`);

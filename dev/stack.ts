@@ -18,6 +18,7 @@ import {
   type Supervised,
   supervise,
 } from './supervisor.ts';
+import { workerPart } from './worker.ts';
 
 export interface StackOptions {
   readonly project: string;
@@ -41,7 +42,7 @@ export interface Stack {
 }
 
 /** First what makes work, last what it needs. */
-const STOP_ORDER = ['functions', 'queue', 'postgres'];
+const STOP_ORDER = ['functions', 'worker', 'queue', 'postgres'];
 
 /** Brings up Postgres, the queue and the functions, and keeps them running. */
 export function startStack(options: StackOptions): Stack {
@@ -86,7 +87,9 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
   const environment = {
     ...credentials(settings),
     DATABASE_URL: settings.databaseUrl ?? databaseUrl({ port: ports.postgres, password }),
-    SQS_ENDPOINT: settings.sqsEndpoint ?? emulatorEndpoint(ports.queue),
+    ...(settings.rabbitmqUrl === undefined
+      ? { SQS_ENDPOINT: settings.sqsEndpoint ?? emulatorEndpoint(ports.queue) }
+      : { QUEUE: 'rabbitmq', RABBITMQ_URL: settings.rabbitmqUrl }),
     AWS_REGION: settings.region,
     ALLOWED_HOSTS: settings.allowedHosts,
   };
@@ -99,10 +102,11 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
     );
   })();
   const queue =
-    settings.sqsEndpoint === undefined
+    settings.sqsEndpoint === undefined && settings.rabbitmqUrl === undefined
       ? run(emulatorPart(state, ports.queue, progress.note))
       : undefined;
-  const dependencies = Promise.all([database, queue, checkSandbox(progress, settings)]);
+  const sandbox = checkSandbox(progress, settings);
+  const dependencies = Promise.all([database, queue, sandbox]);
 
   // For scripts that use the running stack: `node --env-file=.errand/env scripts/...`.
   const onServing = (serving: Serving) =>
@@ -111,7 +115,12 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
   const functions = run(
     functionsPart({ project, state, host, port, environment, dependencies, onServing }),
   );
-  await Promise.all([dependencies, functions]);
+  // A worker that cannot isolate commands would end at once, and again.
+  const worker =
+    settings.rabbitmqUrl !== undefined && (await sandbox)
+      ? run(workerPart({ project, environment }))
+      : undefined;
+  await Promise.all([dependencies, functions, worker]);
 }
 
 async function runPostgres(
@@ -128,13 +137,15 @@ async function runPostgres(
 }
 
 /** The worker opens its own; this tells early, and in one line, what will become of commands. */
-async function checkSandbox(progress: Progress, { sandbox: choice }: Settings): Promise<void> {
+async function checkSandbox(progress: Progress, { sandbox: choice }: Settings): Promise<boolean> {
   try {
     const sandbox = await openSandbox(choice);
     await sandbox.close();
     progress.done('sandbox', choice === 'unsafe-none' ? 'NONE: nothing is isolated' : sandbox.tier);
+    return true;
   } catch (error) {
     progress.missing('sandbox', `${error instanceof Error ? error.message : error} Tasks wait.`);
+    return false;
   }
 }
 

@@ -19,7 +19,7 @@ const queueUrl = url('https://sqs.us-east-1.amazonaws.com/123456789012/tasks');
 export const SANDBOX_CHOICES = ['auto', 'namespaces', 'landlock', 'unsafe-none'] as const;
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
-const QUEUES = ['sqs', 'rabbitmq'] as const;
+export const QUEUES = ['sqs', 'rabbitmq'] as const;
 
 /** A task waits for its command, for Postgres and for the disk, so there are more than processors. */
 const CONCURRENCY_PER_PROCESSOR = 4;

@@ -19,9 +19,16 @@ describe('readSettings', () => {
       allowedHosts: 'localhost,127.0.0.1,[::1]',
       databaseUrl: undefined,
       sqsEndpoint: undefined,
+      rabbitmqUrl: undefined,
       region: 'us-east-1',
       sandbox: 'auto',
     });
+  });
+
+  it('asks for RabbitMQ only where it is the queue', () => {
+    const RABBITMQ_URL = 'amqps://user:password@mq/tasks';
+    expect(readSettings({ QUEUE: 'rabbitmq', RABBITMQ_URL }).rabbitmqUrl).toBe(RABBITMQ_URL);
+    expect(readSettings({ RABBITMQ_URL }).rabbitmqUrl).toBeUndefined();
   });
 
   it('leaves the names to the user where others may connect', () => {
@@ -37,6 +44,9 @@ describe('readSettings', () => {
     [{ DATABASE_URL: 'a-secret' }, 'DATABASE_URL is not a postgres:// URL.'],
     [{ DATABASE_URL: 'mysql://root@localhost/errand' }, 'DATABASE_URL is not a postgres:// URL.'],
     [{ SQS_ENDPOINT: 'localhost:4566' }, 'SQS_ENDPOINT is not a http:// URL.'],
+    [{ QUEUE: 'kafka' }, 'QUEUE is kafka, which is not known.'],
+    [{ QUEUE: 'rabbitmq' }, 'RABBITMQ_URL is not a amqp:// URL.'],
+    [{ QUEUE: 'rabbitmq', RABBITMQ_URL: 'http://mq' }, 'RABBITMQ_URL is not a amqp:// URL.'],
   ])('refuses %o before anything is started, with the remedy', (env, message) => {
     const refusal = refusalOf(env);
     expect(refusal.message).toBe(message);

@@ -9,13 +9,17 @@ import { eventually } from '../support/eventually.ts';
 
 const run = promisify(execFile);
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url)).replace(/\/$/, '');
+const NOT_FOR_THE_STACK = [
+  ...['DATABASE_URL', 'QUEUE', 'SQS_ENDPOINT', 'RABBITMQ_URL'],
+  ...['NODE_OPTIONS', 'ERRAND_BOOTSTRAP_PID'],
+];
 const READY_WITHIN_MS = 120_000;
 
 /** A copy of the working tree, in a directory with a space in its name, where `npm start` is run. */
 export interface Checkout {
   readonly directory: string;
   /** `npm start`, not awaited. */
-  start(port: number): Start;
+  start(port: number, env?: Readonly<Record<string, string>>): Start;
   /** All processes that run in it or for it. Linux only. */
   processes(): Promise<number[]>;
   /** A part's process, or the supervisor's, as the running stack recorded it. */
@@ -54,7 +58,7 @@ export async function checkOut(): Promise<Checkout> {
   return {
     directory,
     processes,
-    start: (port) => start(directory, port),
+    start: (port, env = {}) => start(directory, port, env),
     async pidOf(name) {
       const record = await readFile(join(directory, '.errand', 'running.json'), 'utf8');
       const { pid, parts } = JSON.parse(record);
@@ -75,12 +79,11 @@ export function anyPort(): Promise<number> {
   return freePort(undefined);
 }
 
-function start(directory: string, port: number): Start {
-  const env = { ...process.env, PORT: String(port), NO_COLOR: '1' };
+function start(directory: string, port: number, more: Readonly<Record<string, string>>): Start {
+  const env: NodeJS.ProcessEnv = { ...process.env, PORT: String(port), NO_COLOR: '1' };
   // What the test run was given is not for the stack under test.
-  for (const name of ['DATABASE_URL', 'SQS_ENDPOINT', 'NODE_OPTIONS', 'ERRAND_BOOTSTRAP_PID']) {
-    delete (env as NodeJS.ProcessEnv)[name];
-  }
+  for (const name of NOT_FOR_THE_STACK) delete env[name];
+  Object.assign(env, more);
   const child = spawn('npm', ['start'], { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
