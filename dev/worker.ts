@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { LocalState } from './local-state.ts';
 import { dyingWithParent } from './parent-death.ts';
 import type { Part } from './supervisor.ts';
 
 export interface WorkerOptions {
   readonly project: string;
+  readonly state: LocalState;
   /** Settings of the worker, on top of our own environment. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -24,7 +26,7 @@ export function workerPart(options: WorkerOptions): Part {
   };
 }
 
-function launch({ project, environment }: WorkerOptions): ChildProcess {
+function launch({ project, state, environment }: WorkerOptions): ChildProcess {
   const [file = '', ...args] = [
     ...dyingWithParent('SIGTERM'),
     process.execPath,
@@ -34,6 +36,10 @@ function launch({ project, environment }: WorkerOptions): ChildProcess {
     cwd: project,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { ...process.env, ...environment },
+    env: {
+      ...process.env,
+      NODE_COMPILE_CACHE: state.path('compile-cache'), // As for the functions.
+      ...environment,
+    },
   });
 }
