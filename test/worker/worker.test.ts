@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { migrate, readMigrations } from '../../lib/db/migrate.ts';
 import { openRabbitQueue } from '../../lib/queue/rabbitmq.ts';
@@ -29,7 +32,7 @@ describe.skipIf(noRabbitServer)('the worker process', () => {
     server = await startRabbit();
   }, SLOW);
   afterAll(() => server?.close());
-  beforeEach(() => {
+  beforeEach(async () => {
     const settings = someQueue(server.url);
     queue = openRabbitQueue(settings);
     env = {
@@ -37,6 +40,8 @@ describe.skipIf(noRabbitServer)('the worker process', () => {
       RABBITMQ_URL: settings.url,
       RABBITMQ_QUEUE: settings.queue,
       LEASE_SECONDS: '2',
+      // A worker that is killed clears nothing up.
+      TMPDIR: await mkdtemp(join(tmpdir(), 'errand-worker-')),
     };
   });
   afterEach(async () => {
@@ -45,6 +50,7 @@ describe.skipIf(noRabbitServer)('the worker process', () => {
       await worker.ended;
     }
     workers = [];
+    await rm(env.TMPDIR ?? '', { recursive: true, force: true });
     await queue.close();
   });
 
