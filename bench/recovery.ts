@@ -15,7 +15,7 @@ const SLACK_SECONDS = 2;
 const TASKS = 8;
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' } } });
-const system = await startSystem();
+const system = await startSystem('sqs');
 const waitedSeconds: number[] = [];
 try {
   for (let round = 1; round <= Number(values.rounds); round++) {

@@ -3,12 +3,14 @@
  * takes from its submission to its end, and what the sandbox alone does in the same run.
  *
  *     npm run bench -- --tasks 1000 --rounds 3
+ *     npm run bench -- --queue rabbitmq                needs rabbitmq-server on this machine
  *     npm run bench -- --url http://localhost:3500     a system that runs already
  */
 import { parseArgs } from 'node:util';
 import { openSandbox } from '../lib/sandbox/open-sandbox.ts';
 import { sandboxLimits, usualLimits } from '../lib/tasks/limits.ts';
 import { anyPort, checkOut } from '../test/e2e/local-stack.ts';
+import { startRabbit } from '../test/support/servers.ts';
 import { inParallel, percentile } from './statistics.ts';
 
 const { values } = parseArgs({
@@ -16,6 +18,7 @@ const { values } = parseArgs({
     tasks: { type: 'string', default: '1000' },
     rounds: { type: 'string', default: '3' },
     url: { type: 'string' },
+    queue: { type: 'string', default: 'sqs' },
   },
 });
 const TASKS = Number(values.tasks);
@@ -34,7 +37,11 @@ interface TaskTimes {
 }
 
 const checkout = values.url ? undefined : await checkOut();
-const started = checkout?.start(await anyPort());
+const broker = checkout && values.queue === 'rabbitmq' ? await startRabbit() : undefined;
+const started = checkout?.start(
+  await anyPort(),
+  broker && { QUEUE: 'rabbitmq', RABBITMQ_URL: broker.url },
+);
 try {
   await started?.ready();
   const api = `${values.url ?? started?.url}/api/tasks`;
@@ -60,6 +67,7 @@ try {
   started?.child.kill('SIGTERM');
   await started?.ended;
   await checkout?.remove();
+  await broker?.close();
 }
 
 /** Submits all tasks as fast as the API takes them; from the first one stored to the last end. */

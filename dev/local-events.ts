@@ -13,7 +13,7 @@ import { startEventSourceMapping } from './event-source-mapping.ts';
 import { enabledEvents, type FunctionDefinition, isRecord, readSqsEvent } from './event-sources.ts';
 import { type Invoke, type LambdaAddress, lambdaEndpoint } from './lambda-endpoint.ts';
 import { startWhenOpen } from './opened-worker.ts';
-import { ensureQueues, queueLookup } from './queues.ts';
+import { ensureQueues, type Queues, queueLookup } from './queues.ts';
 import { startSchedule } from './schedule.ts';
 
 /** AWS's schedules count in minutes; locally a rescue or a relay should be seen at once. */
@@ -47,28 +47,23 @@ export interface LocalEvents {
 /**
  * Makes the queues and writes their URLs where the service's environments refer to them. Takes the
  * schedules out of the service: serverless-offline would run them as well, in AWS's minutes.
- * @throws when there is no emulator to talk to: this must never touch queues on AWS.
+ * @throws when there is neither RabbitMQ nor an emulator: this must never touch queues on AWS.
  */
 export async function prepareLocalEvents(
   service: Service,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<LocalEvents> {
   const { region, stage } = service.provider;
-  const endpoint = env.SQS_ENDPOINT;
-  if (!endpoint) {
-    throw new Error('SQS_ENDPOINT is not set. `npm start` starts an emulator and sets it.');
-  }
-  const sqs = new SQSClient({ region, endpoint, maxAttempts: 1 });
   const stackName = `${service.service}-${stage}`;
-  const template = service.resources?.Resources ?? {};
-  const buckets = nameBuckets(template, stackName);
+  const buckets = nameBuckets(service.resources?.Resources ?? {}, stackName);
   // An emulator of the user's own may have no S3, and nothing but the runner needs it.
-  if (env.SANDBOX === 'runner') await ensureBuckets(buckets, endpoint, region);
+  if (env.SANDBOX === 'runner') await ensureBuckets(buckets, emulatorOf(env), region);
   const pseudo = bucketLookup(buckets, pseudoParameters(region, stackName));
-  const makeQueues = () => ensureQueues(sqs, template, pseudo);
+  const { sqs, makeQueues } = openQueues(service, env, pseudo);
   const queues = await makeQueues();
 
-  const lookup = queueLookup(queues, pseudo);
+  // With RabbitMQ there are no queues here, and nothing is to come of what names them.
+  const lookup: Lookup = sqs ? queueLookup(queues, pseudo) : () => '';
   resolveEnvironment(service.provider, lookup);
   const schedules = new Map<FunctionDefinition, unknown[]>();
   for (const definition of Object.values(service.functions)) {
@@ -87,6 +82,7 @@ export async function prepareLocalEvents(
       for (const [key, definition] of Object.entries(service.functions)) {
         const call = invoker(invoke, definition, service.provider.timeout);
         for (const event of enabledEvents(definition, 'sqs')) {
+          if (sqs === undefined) continue;
           const source = {
             ...readSqsEvent(key, event, queues),
             region,
@@ -116,6 +112,24 @@ export async function prepareLocalEvents(
       await Promise.all(running.map((source) => source.stop(graceMs)));
     },
   };
+}
+
+/** With RabbitMQ, a worker process takes the messages, and only the schedules are run here. */
+function openQueues(
+  service: Service,
+  env: Readonly<Record<string, string | undefined>>,
+  pseudo: Lookup,
+): { sqs: SQSClient | undefined; makeQueues: () => Promise<Queues> } {
+  if (env.QUEUE === 'rabbitmq') return { sqs: undefined, makeQueues: async () => new Map() };
+  const { region } = service.provider;
+  const sqs = new SQSClient({ region, endpoint: emulatorOf(env), maxAttempts: 1 });
+  const template = service.resources?.Resources ?? {};
+  return { sqs, makeQueues: () => ensureQueues(sqs, template, pseudo) };
+}
+
+function emulatorOf(env: Readonly<Record<string, string | undefined>>): string {
+  if (env.SQS_ENDPOINT) return env.SQS_ENDPOINT;
+  throw new Error('SQS_ENDPOINT is not set. `npm start` starts an emulator and sets it.');
 }
 
 /** Invokes one function, with its own time-out: past it, AWS counts the invocation as failed. */

@@ -1,4 +1,10 @@
-import { AUTH_CHOICES, LOG_LEVELS, parseConfig, SANDBOX_CHOICES } from '../lib/config/config.ts';
+import {
+  AUTH_CHOICES,
+  LOG_LEVELS,
+  parseConfig,
+  QUEUES,
+  SANDBOX_CHOICES,
+} from '../lib/config/config.ts';
 import { readPolicy } from '../lib/policy/policy-file.ts';
 import type { SandboxChoice } from '../lib/sandbox/open-sandbox.ts';
 import { whyTaken } from './ports.ts';
@@ -16,6 +22,8 @@ export interface Settings {
   readonly databaseUrl: string | undefined;
   /** Undefined: our own emulator. */
   readonly sqsEndpoint: string | undefined;
+  /** Set with QUEUE=rabbitmq: a broker of the user's instead of SQS. */
+  readonly rabbitmqUrl: string | undefined;
   readonly region: string;
   readonly sandbox: SandboxChoice | 'runner';
 }
@@ -31,10 +39,19 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const auth = oneOf('AUTH', env.AUTH || (isLoopback(host) ? 'none' : 'keys'), AUTH_CHOICES);
   const sandbox = oneOf('SANDBOX', env.SANDBOX || 'auto', SANDBOX_CHOICES);
   refuseWrongPolicy(env.COMMAND_POLICY);
-  refuseWrongTuning(env);
   oneOf('LOG_LEVEL', env.LOG_LEVEL || 'info', LOG_LEVELS);
   refuseNoUrl('DATABASE_URL', env.DATABASE_URL, 'postgres://user:password@localhost:5432/errand');
   refuseNoUrl('SQS_ENDPOINT', env.SQS_ENDPOINT, 'http://localhost:4566');
+  const queue = oneOf('QUEUE', env.QUEUE || 'sqs', QUEUES);
+  const rabbitmqUrl = queue === 'rabbitmq' ? env.RABBITMQ_URL || 'not set' : undefined;
+  refuseNoUrl('RABBITMQ_URL', rabbitmqUrl, 'amqp://guest:guest@localhost:5672');
+  if (queue === 'rabbitmq' && sandbox === 'runner') {
+    throw new Refusal(
+      'SANDBOX=runner is how commands run on AWS, where the queue is SQS.',
+      'Leave out QUEUE=rabbitmq, or SANDBOX=runner.',
+    );
+  }
+  refuseWrongTuning(env);
   return {
     host,
     port,
@@ -43,15 +60,26 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     allowedHosts: env.ALLOWED_HOSTS || (isLoopback(host) ? 'localhost,127.0.0.1,[::1]' : ''),
     databaseUrl: env.DATABASE_URL || undefined,
     sqsEndpoint: env.SQS_ENDPOINT || undefined,
+    rabbitmqUrl,
     region: env.AWS_REGION || 'us-east-1',
     sandbox,
   };
 }
 
-/** What the functions would complain of, once everything else runs. */
+const TUNING = [
+  'QUEUE',
+  'RABBITMQ_URL',
+  'RABBITMQ_QUEUE',
+  'LEASE_SECONDS',
+  'TENANT_MAX_RUNNING',
+  'SHUTDOWN_GRACE_SECONDS',
+  'RETENTION_DAYS',
+  'WORKER_CONCURRENCY',
+];
+
+/** What the functions or the worker would complain of, once everything else runs. */
 function refuseWrongTuning(env: Readonly<Record<string, string | undefined>>): void {
-  const { LEASE_SECONDS, TENANT_MAX_RUNNING, SHUTDOWN_GRACE_SECONDS, RETENTION_DAYS } = env;
-  const tuning = { LEASE_SECONDS, TENANT_MAX_RUNNING, SHUTDOWN_GRACE_SECONDS, RETENTION_DAYS };
+  const tuning = Object.fromEntries(TUNING.map((name) => [name, env[name]]));
   const queue = 'http://localhost/queue';
   const rest = {
     DATABASE_URL: 'postgres://localhost/errand',
@@ -83,9 +111,15 @@ function oneOf<T extends string>(name: string, value: string, known: readonly T[
   throw new Refusal(`${name} is ${value}, which is not known.`, `Known are: ${known.join(', ')}`);
 }
 
+const SPELLINGS: Readonly<Record<string, readonly string[]>> = {
+  'http:': ['http:', 'https:'],
+  'postgres:': ['postgres:', 'postgresql:'],
+  'amqp:': ['amqp:', 'amqps:'],
+};
+
 function refuseNoUrl(name: string, value: string | undefined, example: string): void {
   const { protocol } = new URL(example);
-  const schemes = protocol === 'http:' ? ['http:', 'https:'] : ['postgres:', 'postgresql:'];
+  const schemes = SPELLINGS[protocol] ?? [protocol];
   if (!value || (URL.canParse(value) && schemes.includes(new URL(value).protocol))) return;
   // The value may hold a password, so it is not repeated.
   throw new Refusal(`${name} is not a ${protocol}// URL.`, `For example: ${name}=${example}`);

@@ -19,6 +19,7 @@ import {
   type Supervised,
   supervise,
 } from './supervisor.ts';
+import { workerPart } from './worker.ts';
 
 export interface StackOptions {
   readonly project: string;
@@ -42,7 +43,7 @@ export interface Stack {
 }
 
 /** First what makes work, last what it needs. */
-const STOP_ORDER = ['functions', 'queue', 'postgres'];
+const STOP_ORDER = ['functions', 'worker', 'queue', 'postgres'];
 
 /** Brings up Postgres, the queue and the functions, and keeps them running. */
 export function startStack(options: StackOptions): Stack {
@@ -88,7 +89,9 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
   const environment = {
     ...credentials(settings),
     DATABASE_URL: settings.databaseUrl ?? databaseUrl({ port: ports.postgres, password }),
-    SQS_ENDPOINT: settings.sqsEndpoint ?? emulatorEndpoint(ports.queue),
+    ...(settings.rabbitmqUrl === undefined
+      ? { SQS_ENDPOINT: settings.sqsEndpoint ?? emulatorEndpoint(ports.queue) }
+      : { QUEUE: 'rabbitmq', RABBITMQ_URL: settings.rabbitmqUrl }),
     AWS_REGION: settings.region,
     AUTH: settings.auth,
     ALLOWED_HOSTS: settings.allowedHosts,
@@ -101,11 +104,9 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
       migrateDatabase(project, environment.DATABASE_URL),
     );
   })();
-  const queue =
-    settings.sqsEndpoint === undefined
-      ? run(emulatorPart(state, ports.queue, progress.note))
-      : progress.step('queue', 'ready', () => emulatorAnswers(environment.SQS_ENDPOINT));
-  const dependencies = Promise.all([database, queue, checkSandbox(progress, settings)]);
+  const queue = bringUpQueue(options, run, ports.queue);
+  const sandbox = checkSandbox(progress, settings);
+  const dependencies = Promise.all([database, queue, sandbox]);
 
   // For scripts that use the running stack: `node --env-file=.errand/env scripts/...`.
   const onServing = (serving: Serving) =>
@@ -117,7 +118,12 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
       ...{ environment, dependencies, onServing },
     }),
   );
-  await Promise.all([dependencies, functions]);
+  // A worker that cannot isolate commands would end at once, and again.
+  const worker =
+    settings.rabbitmqUrl !== undefined && (await sandbox)
+      ? run(workerPart({ project, state, environment }))
+      : undefined;
+  await Promise.all([dependencies, functions, worker]);
 }
 
 async function runPostgres(
@@ -133,18 +139,29 @@ async function runPostgres(
   await run(postgresPart({ state, programs, account, dataDirectory, port, password }));
 }
 
+/** A broker of the user's is waited for by whoever uses it. */
+async function bringUpQueue(options: StackOptions, run: Run, port: number): Promise<void> {
+  const { settings, state, progress } = options;
+  const { rabbitmqUrl, sqsEndpoint } = settings;
+  if (rabbitmqUrl !== undefined) return;
+  if (sqsEndpoint === undefined) return run(emulatorPart(state, port, progress.note));
+  await progress.step('queue', 'ready', () => emulatorAnswers(sqsEndpoint));
+}
+
 /** The worker opens its own; this tells early, and in one line, what will become of commands. */
-async function checkSandbox(progress: Progress, { sandbox: choice }: Settings): Promise<void> {
+async function checkSandbox(progress: Progress, { sandbox: choice }: Settings): Promise<boolean> {
   if (choice === 'runner') {
     progress.done('sandbox', 'the function run-command, as on AWS but in this process');
-    return;
+    return true;
   }
   try {
     const sandbox = await openSandbox(choice);
     await sandbox.close();
     progress.done('sandbox', choice === 'unsafe-none' ? 'NONE: nothing is isolated' : sandbox.tier);
+    return true;
   } catch (error) {
     progress.missing('sandbox', `${error instanceof Error ? error.message : error} Tasks wait.`);
+    return false;
   }
 }
 

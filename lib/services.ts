@@ -17,6 +17,7 @@ import { makeLogger } from './observability/logger.ts';
 import { once } from './once.ts';
 import { makeCheckCommand } from './policy/check-command.ts';
 import { readPolicy } from './policy/policy-file.ts';
+import type { Consumer, ConsumerOptions } from './queue/rabbitmq-consumer.ts';
 import { openSqsQueue } from './queue/sqs.ts';
 import type { TaskQueue } from './queue/task-queue.ts';
 import { openCancellations } from './sandbox/cancellations.ts';
@@ -63,9 +64,16 @@ const connections = /* @__PURE__ */ once(async (): Promise<{ sql: Sql; queue: Ta
   const { database, queue } = await config();
   return {
     sql: connect({ ...database, url: database.url.reveal() }),
-    queue: openSqsQueue(queue),
+    queue: await openQueue(queue),
   };
 });
+
+/** On AWS there is SQS alone, and the bundler leaves the other one out. */
+async function openQueue(queue: Config['queue']): Promise<TaskQueue> {
+  if (queue.kind === 'sqs') return openSqsQueue(queue);
+  const { openRabbitQueue } = await import('./queue/rabbitmq.ts');
+  return openRabbitQueue({ ...queue, url: queue.url.reveal() });
+}
 
 /** The same, once the database has shown to have the right schema. @throws SchemaMismatch */
 const migratedConnections = /* @__PURE__ */ once(async () => {
@@ -202,3 +210,21 @@ export const openUpkeep = /* @__PURE__ */ once(async (): Promise<Upkeep> => {
     tallyTasks: makeTallyTasks({ sql }),
   };
 });
+
+export type Deliver = ConsumerOptions['deliver'];
+
+/** For a process that takes its messages itself. @throws where the queue calls a function (SQS) */
+export const openConsumer = /* @__PURE__ */ once(
+  async (): Promise<(deliver: Deliver) => Consumer> => {
+    const { queue, worker } = await config();
+    if (queue.kind !== 'rabbitmq') {
+      throw new Error(
+        'A worker process is for QUEUE=rabbitmq; SQS invokes the function execute-task.',
+      );
+    }
+    const { consumeRabbit } = await import('./queue/rabbitmq-consumer.ts');
+    const settings = { ...queue, url: queue.url.reveal() };
+    const { concurrency } = worker;
+    return (deliver) => consumeRabbit({ settings, concurrency, deliver, logger });
+  },
+);

@@ -46,13 +46,14 @@ function ownPartOf(map: SourceMap): SourceMap {
 
 /**
  * Leaves out what is never loaded here: pino's threads for other targets than stdout, and the AWS
- * SDK's event streams but in the function that reads one.
+ * SDK's event streams but in the function that reads one, and the queue that calls no function.
  */
 const leaveOutUnused: Plugin = {
   name: 'leave-out-unused',
   setup({ initialOptions, onResolve, onLoad }) {
     const leftOut = ({ path }: { path: string }) => ({ path, namespace: 'left-out' });
     onResolve({ filter: /^thread-stream$/ }, leftOut);
+    onResolve({ filter: /\/queue\/rabbitmq(-consumer)?\.ts$/ }, leftOut);
     // The grammar of the shell is for a command policy, which is set when the stack is deployed.
     if (!process.env.COMMAND_POLICY) onResolve({ filter: /^unbash$/ }, leftOut);
     const [entry] = Object.values(initialOptions.entryPoints ?? []);

@@ -1,12 +1,14 @@
 /**
  * `npm run chaos -- --tasks 2000 --seconds 120 --kills 40`: brings up a system of its own, kills its
  * parts at random while tasks are sent, and tells whether the promises held. Exit code 0: they did.
+ * `--queue rabbitmq` needs rabbitmq-server on this machine.
  */
 import { parseArgs } from 'node:util';
 import { runChaos } from './chaos/run-chaos.ts';
 
 const { values } = parseArgs({
   options: {
+    queue: { type: 'string', default: 'sqs' },
     tasks: { type: 'string', default: '2000' },
     seconds: { type: 'string', default: '120' },
     kills: { type: 'string', default: '40' },
@@ -14,8 +16,13 @@ const { values } = parseArgs({
   },
 });
 
+if (values.queue !== 'sqs' && values.queue !== 'rabbitmq') {
+  throw new Error('--queue is sqs or rabbitmq');
+}
+
 const startedAt = performance.now();
 const report = await runChaos({
+  queue: values.queue,
   tasks: Number(values.tasks),
   seconds: Number(values.seconds),
   kills: Number(values.kills),

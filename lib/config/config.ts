@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import * as z from 'zod';
 import { Secret } from './secret.ts';
 
@@ -13,25 +14,63 @@ const url = (example: string) => {
     `${input === undefined ? 'is not set; it' : ''} must be a URL as in ${example}`.trim();
   return z.url({ error: missingOrWrong });
 };
+const region = z.string().default('us-east-1');
 const queueUrl = url('https://sqs.us-east-1.amazonaws.com/123456789012/tasks');
 
 export const SANDBOX_CHOICES = ['auto', 'namespaces', 'landlock', 'runner', 'unsafe-none'] as const;
 /** `none`: whoever reaches the API may do everything. */
 export const AUTH_CHOICES = ['none', 'keys'] as const;
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export const QUEUES = ['sqs', 'rabbitmq'] as const;
 
-const Environment = z
+/** A task waits for its command, for Postgres and for the disk, so there are more than processors. */
+const CONCURRENCY_PER_PROCESSOR = 4;
+const MOST_BY_DEFAULT = 64;
+
+const Sqs = z.object({
+  QUEUE: z.literal('sqs'),
+  TASK_QUEUE_URL: queueUrl,
+  DEAD_LETTER_QUEUE_URL: queueUrl,
+  SQS_ENDPOINT: url('http://127.0.0.1:4566').optional(),
+  AWS_REGION: region,
+});
+
+const RabbitMq = z.object({
+  QUEUE: z.literal('rabbitmq'),
+  RABBITMQ_URL: url('amqp://user:password@host:5672')
+    .regex(/^amqps?:/, 'must begin with amqp:// or amqps://')
+    .transform((text) => new Secret(text)),
+  RABBITMQ_QUEUE: z
+    .string()
+    // A name of AMQP has 255 bytes, and there are longer ones that begin with this one.
+    .regex(/^[\w.:-]{1,200}$/, 'must be up to 200 letters, digits and any of _ . : -')
+    .default('errand'),
+});
+
+const Queue = z
+  .discriminatedUnion('QUEUE', [Sqs, RabbitMq], { error: `must be one of ${QUEUES.join(', ')}` })
+  .transform((env) =>
+    env.QUEUE === 'sqs'
+      ? {
+          kind: env.QUEUE,
+          url: env.TASK_QUEUE_URL,
+          deadLetterUrl: env.DEAD_LETTER_QUEUE_URL,
+          endpoint: env.SQS_ENDPOINT,
+          region: env.AWS_REGION,
+        }
+      : { kind: env.QUEUE, url: env.RABBITMQ_URL, queue: env.RABBITMQ_QUEUE },
+  );
+
+const Common = z
   .object({
     DATABASE_URL: url('postgres://user:password@host:5432/errand')
       .regex(/^postgres(ql)?:/, 'must begin with postgres://')
       .transform((text) => new Secret(text)),
-    DATABASE_POOL_MAX: wholeNumber(1, 100).default(1),
+    DATABASE_POOL_MAX: wholeNumber(1, 100).optional(),
     DATABASE_PREPARE: flag.default(true),
 
-    TASK_QUEUE_URL: queueUrl,
-    DEAD_LETTER_QUEUE_URL: queueUrl,
-    SQS_ENDPOINT: url('http://127.0.0.1:4566').optional(),
-    AWS_REGION: z.string().default('us-east-1'),
+    QUEUE: z.string(),
+    AWS_REGION: region,
 
     AUTH: oneOf(AUTH_CHOICES).default('keys'),
     // Set by Lambda, and by serverless-offline, which says so in IS_OFFLINE.
@@ -56,6 +95,9 @@ const Environment = z
     S3_ENDPOINT: url('http://127.0.0.1:4566').optional(),
     LEASE_SECONDS: wholeNumber(2, 3600).default(30),
     SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(1),
+    WORKER_CONCURRENCY: wholeNumber(1, 1000).default(() =>
+      Math.min(availableParallelism() * CONCURRENCY_PER_PROCESSOR, MOST_BY_DEFAULT),
+    ),
     RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
   })
   .refine((env) => env.AUTH !== 'none' || !isOnAws(env), {
@@ -76,14 +118,9 @@ const Environment = z
     commandPolicy: env.COMMAND_POLICY,
     database: {
       url: env.DATABASE_URL,
-      poolMax: env.DATABASE_POOL_MAX,
+      // A Lambda does one thing at a time; with RabbitMQ there are none, and a process serves many.
+      poolMax: env.DATABASE_POOL_MAX ?? (env.QUEUE === 'rabbitmq' ? 10 : 1),
       prepare: env.DATABASE_PREPARE,
-    },
-    queue: {
-      url: env.TASK_QUEUE_URL,
-      deadLetterUrl: env.DEAD_LETTER_QUEUE_URL,
-      endpoint: env.SQS_ENDPOINT,
-      region: env.AWS_REGION,
     },
     worker: {
       sandbox: env.SANDBOX,
@@ -100,6 +137,7 @@ const Environment = z
       leaseSeconds: env.LEASE_SECONDS,
       tenantMaxRunning: env.TENANT_MAX_RUNNING,
       shutdownGraceMs: env.SHUTDOWN_GRACE_SECONDS * 1000,
+      concurrency: env.WORKER_CONCURRENCY,
     },
     retentionDays: env.RETENTION_DAYS,
   }));
@@ -110,17 +148,20 @@ function isOnAws(env: Readonly<Record<string, unknown>>): boolean {
 
 const LogLevel = z.enum(LOG_LEVELS);
 
-export type Config = z.infer<typeof Environment>;
+export type Config = z.infer<typeof Common> & { readonly queue: z.infer<typeof Queue> };
 
 /**
  * Reads the settings from environment variables; an empty variable counts as not set.
  * @throws Error that names every variable that is missing or wrong
  */
 export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const parsed = Environment.safeParse(set);
-  if (parsed.success) return parsed.data;
-  const complaints = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value));
+  const all = { QUEUE: 'sqs', ...set };
+  const common = Common.safeParse(all);
+  const queue = Queue.safeParse(all);
+  if (common.success && queue.success) return { ...common.data, queue: queue.data };
+  const issues = [common, queue].flatMap(({ error }) => error?.issues ?? []);
+  const complaints = issues.map(({ path, message }) => `${path.join('.')} ${message}`);
   throw new Error(`The configuration is wrong.\n  ${complaints.join('\n  ')}`);
 }
 

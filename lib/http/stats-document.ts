@@ -34,7 +34,12 @@ export const StatsDocument = z
       })
       .meta({ description: 'What came and ended lately.' }),
     queue: z
-      .object({ ready: count, inFlight: count, delayed: count, deadLetters: count })
+      .object({
+        ready: count,
+        inFlight: count.nullable().meta({ description: 'Null where the broker does not tell.' }),
+        delayed: count,
+        deadLetters: count,
+      })
       .nullable()
       .meta({ description: 'What the broker counts; null where there are several tenants.' }),
   })

@@ -7,7 +7,8 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import { unavailableOnError } from './broker-call.ts';
-import type { DeadLetter, PickLetters, TaskQueue } from './task-queue.ts';
+import { pickFrom } from './pick-letters.ts';
+import type { DeadLetter, TaskQueue } from './task-queue.ts';
 
 /** A letter that we look at is hidden from others for so long, should we die before handing it back. */
 const LOOK_SECONDS = 30;
@@ -53,7 +54,7 @@ export function openSqsDeadLetters(queues: Queues): DeadLetters {
       try {
         for await (const batch of receiveAll(queues)) {
           for (const message of batch) seen.add(message);
-          const wanted = await pickMessages(batch, pick, id);
+          const wanted = await pickFrom(batch, toDeadLetter, pick, id);
           await Promise.all(wanted.map((message) => move(queues, message)));
           for (const message of wanted) seen.delete(message);
           moved += wanted.length;
@@ -65,13 +66,6 @@ export function openSqsDeadLetters(queues: Queues): DeadLetters {
       return moved;
     },
   };
-}
-
-async function pickMessages(batch: readonly Message[], pick: PickLetters, id?: string) {
-  const asked = batch.filter(({ MessageId }) => id === undefined || MessageId === id);
-  if (asked.length === 0) return [];
-  const picked = new Set((await pick(asked.map(toDeadLetter))).map((letter) => letter.id));
-  return asked.filter(({ MessageId = '' }) => picked.has(MessageId));
 }
 
 /** Letters in batches, until there are no more or they would come round again. They are hidden then. */

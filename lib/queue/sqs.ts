@@ -6,7 +6,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { unavailableOnError } from './broker-call.ts';
 import { openSqsDeadLetters } from './sqs-dead-letters.ts';
-import type { OutgoingMessage, TaskQueue } from './task-queue.ts';
+import { type OutgoingMessage, type TaskQueue, toBody } from './task-queue.ts';
 
 /** The most entries that SQS takes in a batch. */
 const SQS_BATCH = 10;
@@ -83,9 +83,9 @@ async function sendBatch(
   messages: readonly OutgoingMessage[],
 ): Promise<void> {
   const entries = messages.map(
-    ({ delaySeconds, group, ...message }, index): SendMessageBatchRequestEntry => ({
+    ({ taskId, delaySeconds, group }, index): SendMessageBatchRequestEntry => ({
       Id: String(index),
-      MessageBody: JSON.stringify(message),
+      MessageBody: toBody({ taskId }),
       ...(delaySeconds > 0 && { DelaySeconds: Math.ceil(delaySeconds) }),
       // Of a standard queue this makes a fair one.
       ...(group !== undefined && { MessageGroupId: groupId(group) }),

@@ -15,13 +15,19 @@ export interface OutgoingMessage extends TaskMessage {
   readonly group?: string;
 }
 
+/** What is sent of a message. */
+export function toBody({ taskId }: TaskMessage): string {
+  return JSON.stringify({ taskId });
+}
+
 /** The longest delay that every broker here offers: SQS's `DelaySeconds`. */
 export const MAX_DELAY_SECONDS = 900;
 
 /** Counts are the broker's own, and approximate where the broker's are (SQS). */
 export interface QueueDepth {
   readonly ready: number;
-  readonly inFlight: number;
+  /** Null where the broker does not tell (RabbitMQ over AMQP). */
+  readonly inFlight: number | null;
   readonly delayed: number;
 }
 

@@ -5,9 +5,10 @@ import type { TaskId } from '../../lib/tasks/task.ts';
 import { findIllegalStates, findIllegalSteps, recordHistory } from './history.ts';
 import { submitTasks } from './load.ts';
 import { processesWith } from './orphans.ts';
-import { PARTS, type PartName, type System, startSystem } from './system.ts';
+import { type PartName, type QueueName, type System, startSystem } from './system.ts';
 
 export interface ChaosOptions {
+  readonly queue: QueueName;
   readonly tasks: number;
   /** How long tasks are sent and parts are killed. */
   readonly seconds: number;
@@ -18,7 +19,7 @@ export interface ChaosOptions {
 }
 
 export interface ChaosReport {
-  readonly kills: Readonly<Record<PartName, number>>;
+  readonly kills: Readonly<Partial<Record<PartName, number>>>;
   /** Answered with 202. */
   readonly accepted: number;
   /** Stored, though their request was never answered. */
@@ -40,7 +41,7 @@ export interface ChaosReport {
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const { tell } = options;
   const mark = `chaos-${randomUUID()}`;
-  const system = await startSystem();
+  const system = await startSystem(options.queue);
   let stopped = false;
   try {
     tell(`running at ${system.url}`);
@@ -74,15 +75,15 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
 
 /** One part after another dies, in random order, but only ones that have come up again. */
 async function killParts(system: System, { kills, seconds, tell }: ChaosOptions) {
-  const count: Record<PartName, number> = { functions: 0, queue: 0, postgres: 0 };
+  const count: Partial<Record<PartName, number>> = {};
   const everyMs = (seconds * 1000) / kills;
   let killed = 0;
   while (killed < kills) {
     await delay(everyMs * (0.5 + Math.random()));
-    const up = PARTS.filter((part) => system.pidOf(part) !== undefined);
+    const up = system.parts.filter((part) => system.pidOf(part) !== undefined);
     const part = up[Math.floor(Math.random() * up.length)];
     if (part === undefined || !system.kill(part)) continue;
-    count[part] += 1;
+    count[part] = (count[part] ?? 0) + 1;
     killed += 1;
     tell(`killed ${part} (${killed} of ${kills})`);
   }
@@ -92,7 +93,7 @@ async function killParts(system: System, { kills, seconds, tell }: ChaosOptions)
 async function becomeQuiet(system: System, { quietWithinSeconds, tell }: ChaosOptions) {
   const startedAt = performance.now();
   const seconds = () => (performance.now() - startedAt) / 1000;
-  for (const part of PARTS) await system.ready(part);
+  for (const part of system.parts) await system.ready(part);
   while (seconds() < quietWithinSeconds) {
     const open = await countOpen(system).catch((error: unknown) => {
       if (!isDatabaseUnavailable(error)) throw error;

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { parseConfig, parseCorsOrigins, parseLogLevel } from '../../lib/config/config.ts';
@@ -24,6 +25,7 @@ describe('parseConfig', () => {
     expect(parseConfig(valid)).toMatchObject({
       database: { poolMax: 1, prepare: true },
       queue: {
+        kind: 'sqs',
         url: valid.TASK_QUEUE_URL,
         deadLetterUrl: valid.DEAD_LETTER_QUEUE_URL,
         endpoint: undefined,
@@ -37,7 +39,7 @@ describe('parseConfig', () => {
 
   it('takes an empty variable for one that is not set', () => {
     const { queue, worker } = parseConfig({ ...valid, SQS_ENDPOINT: '', LEASE_SECONDS: '' });
-    expect(queue.endpoint).toBeUndefined();
+    expect(queue).toMatchObject({ endpoint: undefined });
     expect(worker.leaseSeconds).toBe(30);
   });
 
@@ -59,17 +61,19 @@ describe('parseConfig', () => {
       AUTH: 'basic',
       SANDBOX: 'docker',
       LEASE_SECONDS: '1',
+      WORKER_CONCURRENCY: '0',
       RETENTION_DAYS: '1.5',
     };
     expect(complaintsOf(wrong)).toEqual([
       'DATABASE_URL must begin with postgres://',
       'DATABASE_POOL_MAX must be a whole number from 1 to 100',
       'DATABASE_PREPARE must be one of true, false',
-      'TASK_QUEUE_URL must be a URL as in https://sqs.us-east-1.amazonaws.com/123456789012/tasks',
       'AUTH must be one of none, keys',
       'SANDBOX must be one of auto, namespaces, landlock, runner, unsafe-none',
       'LEASE_SECONDS must be a whole number from 2 to 3600',
+      'WORKER_CONCURRENCY must be a whole number from 1 to 1000',
       'RETENTION_DAYS must be a whole number from 1 to 36500',
+      'TASK_QUEUE_URL must be a URL as in https://sqs.us-east-1.amazonaws.com/123456789012/tasks',
     ]);
   });
 
@@ -103,8 +107,41 @@ describe('parseConfig', () => {
     ]);
   });
 
+  it('needs of a queue only what belongs to it', () => {
+    const { DATABASE_URL } = valid;
+    const RABBITMQ_URL = 'amqps://errand:s3cret@mq.example/tasks';
+    expect(parseConfig({ DATABASE_URL, QUEUE: 'rabbitmq', RABBITMQ_URL })).toMatchObject({
+      database: { poolMax: 10 },
+      queue: { kind: 'rabbitmq', queue: 'errand' },
+    });
+    expect(complaintsOf({ DATABASE_URL, QUEUE: 'rabbitmq' })).toEqual([
+      'RABBITMQ_URL is not set; it must be a URL as in amqp://user:password@host:5672',
+    ]);
+    expect(
+      complaintsOf({
+        DATABASE_URL,
+        QUEUE: 'rabbitmq',
+        RABBITMQ_URL: 'http://mq.example',
+        RABBITMQ_QUEUE: 'my tasks',
+      }),
+    ).toEqual([
+      'RABBITMQ_URL must begin with amqp:// or amqps://',
+      'RABBITMQ_QUEUE must be up to 200 letters, digits and any of _ . : -',
+    ]);
+    expect(complaintsOf({ ...valid, QUEUE: 'kafka' })).toEqual([
+      'QUEUE must be one of sqs, rabbitmq',
+    ]);
+  });
+
+  it('runs several commands a processor at once, within reason', () => {
+    const { worker } = parseConfig(valid);
+    expect(worker.concurrency).toBe(Math.min(availableParallelism() * 4, 64));
+    expect(parseConfig({ ...valid, WORKER_CONCURRENCY: '3' }).worker.concurrency).toBe(3);
+  });
+
   it('shows the password nowhere', () => {
-    const config = parseConfig(valid);
+    const rabbit = { QUEUE: 'rabbitmq', RABBITMQ_URL: 'amqp://errand:s3cret@mq.example' };
+    const config = parseConfig({ ...valid, ...rabbit });
     expect(config.database.url.reveal()).toBe(valid.DATABASE_URL);
     for (const shown of [
       JSON.stringify(config),

@@ -20,9 +20,16 @@ describe('readSettings', () => {
       allowedHosts: 'localhost,127.0.0.1,[::1]',
       databaseUrl: undefined,
       sqsEndpoint: undefined,
+      rabbitmqUrl: undefined,
       region: 'us-east-1',
       sandbox: 'auto',
     });
+  });
+
+  it('asks for RabbitMQ only where it is the queue', () => {
+    const RABBITMQ_URL = 'amqps://user:password@mq/tasks';
+    expect(readSettings({ QUEUE: 'rabbitmq', RABBITMQ_URL }).rabbitmqUrl).toBe(RABBITMQ_URL);
+    expect(readSettings({ RABBITMQ_URL }).rabbitmqUrl).toBeUndefined();
   });
 
   it('leaves the names to the user where others may connect', () => {
@@ -61,6 +68,21 @@ describe('readSettings', () => {
         '  RETENTION_DAYS must be a whole number from 1 to 36500',
     ],
     [{ SQS_ENDPOINT: 'localhost:4566' }, 'SQS_ENDPOINT is not a http:// URL.'],
+    [{ QUEUE: 'kafka' }, 'QUEUE is kafka, which is not known.'],
+    [{ QUEUE: 'rabbitmq' }, 'RABBITMQ_URL is not a amqp:// URL.'],
+    [{ QUEUE: 'rabbitmq', RABBITMQ_URL: 'http://mq' }, 'RABBITMQ_URL is not a amqp:// URL.'],
+    [
+      { QUEUE: 'rabbitmq', RABBITMQ_URL: 'amqp://mq', RABBITMQ_QUEUE: 'my tasks' },
+      'The configuration is wrong.\n  RABBITMQ_QUEUE must be up to 200 letters, digits and any of _ . : -',
+    ],
+    [
+      { QUEUE: 'rabbitmq', RABBITMQ_URL: 'amqp://mq', SANDBOX: 'runner' },
+      'SANDBOX=runner is how commands run on AWS, where the queue is SQS.',
+    ],
+    [
+      { WORKER_CONCURRENCY: 'all' },
+      'The configuration is wrong.\n  WORKER_CONCURRENCY must be a whole number from 1 to 1000',
+    ],
   ])('refuses %o before anything is started, with the remedy', (env, message) => {
     const refusal = refusalOf(env);
     expect(refusal.message).toBe(message);

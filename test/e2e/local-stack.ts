@@ -10,6 +10,10 @@ import { eventually } from '../support/eventually.ts';
 
 const run = promisify(execFile);
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url)).replace(/\/$/, '');
+const NOT_FOR_THE_STACK = [
+  ...['DATABASE_URL', 'QUEUE', 'SQS_ENDPOINT', 'RABBITMQ_URL'],
+  ...['NODE_OPTIONS', 'ERRAND_BOOTSTRAP_PID'],
+];
 const READY_WITHIN_MS = 120_000;
 
 /** A copy of the working tree, in a directory with a space in its name, where `npm start` is run. */
@@ -78,11 +82,10 @@ export function anyPort(): Promise<number> {
 }
 
 function start(directory: string, port: number, settings: NodeJS.ProcessEnv = {}): Start {
-  const env = { ...process.env, ...settings, PORT: String(port), NO_COLOR: '1' };
+  const env: NodeJS.ProcessEnv = { ...process.env, PORT: String(port), NO_COLOR: '1' };
   // What the test run was given is not for the stack under test.
-  for (const name of ['DATABASE_URL', 'SQS_ENDPOINT', 'NODE_OPTIONS', 'ERRAND_BOOTSTRAP_PID']) {
-    delete (env as NodeJS.ProcessEnv)[name];
-  }
+  for (const name of NOT_FOR_THE_STACK) delete env[name];
+  Object.assign(env, settings);
   const child = spawn('npm', ['start'], { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import {
+  ChangeMessageVisibilityBatchCommand,
   CreateQueueCommand,
   DeleteMessageBatchCommand,
   DeleteQueueCommand,
+  type Message,
   PurgeQueueCommand,
   ReceiveMessageCommand,
   SendMessageCommand,
@@ -75,6 +77,51 @@ export async function sendRaw(settings: SqsSettings, url: string, body: string):
   await withClient(settings, (sqs) =>
     sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: body })),
   );
+}
+
+/** A worker's side of a queue, over connections of its own. */
+export interface Receiver {
+  /** Some of the messages that are ready, hidden from others for two seconds. */
+  receive(most: number): Promise<Message[]>;
+  remove(messages: readonly Message[]): Promise<void>;
+  /** Ends their visibility timeout. */
+  showAgain(messages: readonly Message[]): Promise<void>;
+  close(): void;
+}
+
+export function openReceiver({ url: QueueUrl, region, endpoint }: SqsSettings): Receiver {
+  const sqs = new SQSClient({
+    region,
+    ...(endpoint && { endpoint }),
+    maxAttempts: 1,
+    requestHandler: { requestTimeout: 1000, throwOnRequestTimeout: true },
+  });
+  const entriesOf = (messages: readonly Message[]) =>
+    messages.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle }));
+  return {
+    async receive(most) {
+      const { Messages: messages = [] } = await sqs.send(
+        new ReceiveMessageCommand({
+          QueueUrl,
+          MaxNumberOfMessages: most,
+          VisibilityTimeout: 2,
+          MessageSystemAttributeNames: ['ApproximateReceiveCount'],
+        }),
+      );
+      return messages;
+    },
+    async remove(messages) {
+      const Entries = entriesOf(messages);
+      if (Entries.length > 0) await sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
+    },
+    async showAgain(messages) {
+      const Entries = entriesOf(messages).map((entry) => ({ ...entry, VisibilityTimeout: 0 }));
+      if (Entries.length > 0) {
+        await sqs.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries }));
+      }
+    },
+    close: () => sqs.destroy(),
+  };
 }
 
 /** Takes all messages that are in a queue now, and returns their bodies. */

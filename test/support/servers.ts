@@ -10,11 +10,18 @@ import { databaseUrl, postgresPart } from '../../dev/postgres.ts';
 import { findPostgresAccount } from '../../dev/postgres-account.ts';
 import { findPostgresPrograms, prepareCluster } from '../../dev/postgres-cluster.ts';
 import { openProgress, type Progress } from '../../dev/progress.ts';
+import {
+  freeRabbitPorts,
+  type RabbitServerOptions,
+  rabbitServerPart,
+  rabbitUrl,
+  startNameServer,
+} from '../../dev/rabbitmq-server.ts';
 import type { Part } from '../../dev/supervisor.ts';
 import type { Terminal } from '../../dev/terminal.ts';
 
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
-const START_DEADLINE_MS = 20_000;
+const START_DEADLINE_MS = 60_000;
 
 const silent: Progress = openProgress({
   line() {},
@@ -58,6 +65,25 @@ export async function startEmulator(): Promise<Server> {
   const state: LocalState = openLocalState(directory);
   const port = await freePort(undefined);
   return start(directory, emulatorPart(state, port), emulatorEndpoint(port));
+}
+
+/** A RabbitMQ broker. */
+export async function startRabbit(
+  options: Pick<RabbitServerOptions, 'settings' | 'flags'> = {},
+): Promise<Server> {
+  const directory = await temporaryDirectory();
+  const ports = await freeRabbitPorts();
+  const names = await startNameServer(ports);
+  const part = rabbitServerPart({ directory, ports, ...options });
+  const server = await start(directory, part, rabbitUrl(ports.amqp));
+  return {
+    ...server,
+    async close(options) {
+      await server.crash(); // It takes its time to stop, for data that nobody wants.
+      await server.close(options);
+      await end(names, 'SIGKILL');
+    },
+  };
 }
 
 async function start(directory: string, part: Part, url: string): Promise<Server> {

@@ -11,12 +11,15 @@ export interface TcpProxy {
   mend(): Promise<void>;
   /** Keeps connections open and takes new ones, but lets nothing through. */
   hang(): void;
+  /** How many clients are connected. */
+  clients(): number;
   close(): Promise<void>;
 }
 
 export async function openProxy(target: string): Promise<TcpProxy> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
+  let clients = 0;
   let hanging = false;
 
   const track = (socket: Socket) => {
@@ -26,6 +29,10 @@ export async function openProxy(target: string): Promise<TcpProxy> {
   const listen = async (at: number): Promise<Server> => {
     const server = createServer((near) => {
       track(near);
+      clients += 1;
+      near.once('close', () => {
+        clients -= 1;
+      });
       if (hanging) return;
       const far = connect(Number(port), hostname);
       track(far);
@@ -62,6 +69,7 @@ export async function openProxy(target: string): Promise<TcpProxy> {
       hanging = true;
       for (const socket of sockets) socket.unpipe().pause();
     },
+    clients: () => clients,
     close: cut,
   };
 }

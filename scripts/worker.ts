@@ -1,0 +1,69 @@
+/**
+ * `npm run worker`: takes messages from RabbitMQ and runs their tasks, and does what functions do on
+ * schedules elsewhere. Needs QUEUE=rabbitmq, RABBITMQ_URL and DATABASE_URL; waits for both servers,
+ * and for the migrations. SIGTERM: takes nothing more, lets running commands go on for
+ * SHUTDOWN_GRACE_SECONDS, gives back what has not ended by then, and exits with 0.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { handler as deleteEndedTasks } from '../functions/delete-ended-tasks.ts';
+import { handler as relayOutbox } from '../functions/relay-outbox.ts';
+import { handler as rescueTasks } from '../functions/rescue-tasks.ts';
+import { handler as tallyTasks } from '../functions/tally-tasks.ts';
+import { isDatabaseUnavailable } from '../lib/db/unavailable.ts';
+import { inOneLine } from '../lib/observability/in-one-line.ts';
+import { logger, openConsumer, openWorker, type Worker } from '../lib/services.ts';
+import { makeExecutePatiently } from '../lib/worker/execute-patiently.ts';
+import { startUpkeep } from '../lib/worker/upkeep.ts';
+
+const RETRY_MS = 500;
+const CHORES = [
+  { name: 'relay-outbox', everyMs: 1000, run: relayOutbox },
+  { name: 'rescue-tasks', everyMs: 1000, run: rescueTasks },
+  { name: 'tally-tasks', everyMs: 60_000, run: tallyTasks },
+  { name: 'delete-ended-tasks', everyMs: 3_600_000, run: deleteEndedTasks },
+];
+
+const stopping = new AbortController();
+process.once('SIGTERM', () => stopping.abort());
+// Ctrl-C, and a second one ends the process at once.
+process.once('SIGINT', () => process.kill(process.pid, 'SIGTERM'));
+
+try {
+  await work(stopping.signal);
+  process.exit(0);
+} catch (error) {
+  logger.error(inOneLine(error), 'the worker cannot start');
+  process.exit(1);
+}
+
+/** Resolves when it was stopped, and nothing runs any more. */
+async function work(stop: AbortSignal): Promise<void> {
+  const startConsumer = await openConsumer();
+  const worker = await openPatiently(stop);
+  if (worker === undefined) return;
+
+  const executePatiently = makeExecutePatiently({ ...worker, logger });
+  const consumer = startConsumer(({ taskId }) => executePatiently(taskId));
+  void consumer.ready.then(() => process.send?.({ kind: 'taking messages' }));
+  const upkeep = startUpkeep(CHORES, logger);
+
+  if (!stop.aborted) await new Promise((resolve) => stop.addEventListener('abort', resolve));
+  await consumer.stop();
+  await upkeep.stop();
+}
+
+/** Undefined when it was stopped before. @throws SandboxError, and what else waiting does not heal */
+async function openPatiently(stop: AbortSignal): Promise<Worker | undefined> {
+  for (let told: string | undefined; !stop.aborted; ) {
+    try {
+      return await openWorker();
+    } catch (error) {
+      if (!isDatabaseUnavailable(error)) throw error;
+      const words = inOneLine(error);
+      if (words.cause !== told) logger.info(words, 'waits for the database');
+      told = words.cause;
+      await delay(RETRY_MS, undefined, { signal: stop }).catch(() => {});
+    }
+  }
+  return undefined;
+}
