@@ -24,6 +24,8 @@ export interface Settings {
   readonly sqsEndpoint: string | undefined;
   /** Set with QUEUE=rabbitmq: a broker of the user's instead of SQS. */
   readonly rabbitmqUrl: string | undefined;
+  /** Whether a worker process runs here, which RabbitMQ needs and SQS has no use for. */
+  readonly runWorker: boolean;
   readonly region: string;
   readonly sandbox: SandboxChoice | 'runner';
 }
@@ -61,6 +63,9 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     databaseUrl: env.DATABASE_URL || undefined,
     sqsEndpoint: env.SQS_ENDPOINT || undefined,
     rabbitmqUrl,
+    runWorker:
+      oneOf('RUN_WORKER', env.RUN_WORKER || 'true', ['true', 'false']) === 'true' &&
+      queue === 'rabbitmq',
     region: env.AWS_REGION || 'us-east-1',
     sandbox,
   };
@@ -75,6 +80,7 @@ const TUNING = [
   'SHUTDOWN_GRACE_SECONDS',
   'RETENTION_DAYS',
   'WORKER_CONCURRENCY',
+  'WORKER_PORT',
 ];
 
 /** What the functions or the worker would complain of, once everything else runs. */

@@ -120,7 +120,7 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
   );
   // A worker that cannot isolate commands would end at once, and again.
   const worker =
-    settings.rabbitmqUrl !== undefined && (await sandbox)
+    settings.runWorker && (await sandbox)
       ? run(workerPart({ project, state, environment }))
       : undefined;
   await Promise.all([dependencies, functions, worker]);

@@ -211,20 +211,26 @@ export const openUpkeep = /* @__PURE__ */ once(async (): Promise<Upkeep> => {
   };
 });
 
-export type Deliver = ConsumerOptions['deliver'];
+/** What a process has that takes its messages itself. */
+export interface ConsumerServices {
+  readonly consume: (deliver: ConsumerOptions['deliver']) => Consumer;
+  /** Where it tells whether it works; undefined: nowhere. */
+  readonly healthAddress: { readonly host: string; readonly port: number } | undefined;
+}
 
-/** For a process that takes its messages itself. @throws where the queue calls a function (SQS) */
-export const openConsumer = /* @__PURE__ */ once(
-  async (): Promise<(deliver: Deliver) => Consumer> => {
-    const { queue, worker } = await config();
-    if (queue.kind !== 'rabbitmq') {
-      throw new Error(
-        'A worker process is for QUEUE=rabbitmq; SQS invokes the function execute-task.',
-      );
-    }
-    const { consumeRabbit } = await import('./queue/rabbitmq-consumer.ts');
-    const settings = { ...queue, url: queue.url.reveal() };
-    const { concurrency } = worker;
-    return (deliver) => consumeRabbit({ settings, concurrency, deliver, logger });
-  },
-);
+/** @throws where the queue calls a function (SQS) */
+export const openConsumer = /* @__PURE__ */ once(async (): Promise<ConsumerServices> => {
+  const { queue, worker } = await config();
+  if (queue.kind !== 'rabbitmq') {
+    throw new Error(
+      'A worker process is for QUEUE=rabbitmq; SQS invokes the function execute-task.',
+    );
+  }
+  const { consumeRabbit } = await import('./queue/rabbitmq-consumer.ts');
+  const settings = { ...queue, url: queue.url.reveal() };
+  const { concurrency, host, port } = worker;
+  return {
+    consume: (deliver) => consumeRabbit({ settings, concurrency, deliver, logger }),
+    healthAddress: port === undefined ? undefined : { host, port },
+  };
+});

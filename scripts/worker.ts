@@ -1,8 +1,9 @@
 /**
  * `npm run worker`: takes messages from RabbitMQ and runs their tasks, and does what functions do on
- * schedules elsewhere. Needs QUEUE=rabbitmq, RABBITMQ_URL and DATABASE_URL; waits for both servers,
+ * schedules elsewhere. Needs RABBITMQ_URL and DATABASE_URL; waits for both servers,
  * and for the migrations. SIGTERM: takes nothing more, lets running commands go on for
- * SHUTDOWN_GRACE_SECONDS, gives back what has not ended by then, and exits with 0.
+ * SHUTDOWN_GRACE_SECONDS, gives back what has not ended by then, and exits with 0. With WORKER_PORT it
+ * answers `GET /health/live` and `GET /health/ready` there.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { handler as deleteEndedTasks } from '../functions/delete-ended-tasks.ts';
@@ -11,8 +12,10 @@ import { handler as rescueTasks } from '../functions/rescue-tasks.ts';
 import { handler as tallyTasks } from '../functions/tally-tasks.ts';
 import { isDatabaseUnavailable } from '../lib/db/unavailable.ts';
 import { inOneLine } from '../lib/observability/in-one-line.ts';
-import { logger, openConsumer, openWorker, type Worker } from '../lib/services.ts';
+import type { Consumer } from '../lib/queue/rabbitmq-consumer.ts';
+import { health, logger, openConsumer, openWorker, type Worker } from '../lib/services.ts';
 import { makeExecutePatiently } from '../lib/worker/execute-patiently.ts';
+import { startHealthServer } from '../lib/worker/health-server.ts';
 import { startUpkeep } from '../lib/worker/upkeep.ts';
 
 const RETRY_MS = 500;
@@ -22,6 +25,9 @@ const CHORES = [
   { name: 'tally-tasks', everyMs: 60_000, run: tallyTasks },
   { name: 'delete-ended-tasks', everyMs: 3_600_000, run: deleteEndedTasks },
 ];
+
+// The one queue that has workers.
+process.env.QUEUE ||= 'rabbitmq';
 
 const stopping = new AbortController();
 process.once('SIGTERM', () => stopping.abort());
@@ -38,18 +44,27 @@ try {
 
 /** Resolves when it was stopped, and nothing runs any more. */
 async function work(stop: AbortSignal): Promise<void> {
-  const startConsumer = await openConsumer();
+  const { consume, healthAddress } = await openConsumer();
+  let consumer: Consumer | undefined;
+  const { checkHealth } = await health.open();
+  const check = async () => ({
+    ...(await checkHealth()),
+    messages: consumer?.connected ? ('up' as const) : ('down' as const),
+  });
+  const healthServer = healthAddress && (await startHealthServer({ ...healthAddress, check }));
+
   const worker = await openPatiently(stop);
   if (worker === undefined) return;
 
   const executePatiently = makeExecutePatiently({ ...worker, logger });
-  const consumer = startConsumer(({ taskId }) => executePatiently(taskId));
+  consumer = consume(({ taskId }) => executePatiently(taskId));
   void consumer.ready.then(() => process.send?.({ kind: 'taking messages' }));
   const upkeep = startUpkeep(CHORES, logger);
 
   if (!stop.aborted) await new Promise((resolve) => stop.addEventListener('abort', resolve));
   await consumer.stop();
   await upkeep.stop();
+  healthServer?.close();
 }
 
 /** Undefined when it was stopped before. @throws SandboxError, and what else waiting does not heal */

@@ -98,6 +98,8 @@ const Common = z
     WORKER_CONCURRENCY: wholeNumber(1, 1000).default(() =>
       Math.min(availableParallelism() * CONCURRENCY_PER_PROCESSOR, MOST_BY_DEFAULT),
     ),
+    HOST: z.string().default('127.0.0.1'),
+    WORKER_PORT: wholeNumber(1, 65_535).optional(),
     RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
   })
   .refine((env) => env.AUTH !== 'none' || !isOnAws(env), {
@@ -138,6 +140,8 @@ const Common = z
       tenantMaxRunning: env.TENANT_MAX_RUNNING,
       shutdownGraceMs: env.SHUTDOWN_GRACE_SECONDS * 1000,
       concurrency: env.WORKER_CONCURRENCY,
+      host: env.HOST,
+      port: env.WORKER_PORT,
     },
     retentionDays: env.RETENTION_DAYS,
   }));

@@ -19,6 +19,8 @@ export interface ConsumerOptions {
 export interface Consumer {
   /** Resolves when messages are taken for the first time. */
   readonly ready: Promise<void>;
+  /** Whether messages are taken right now. */
+  readonly connected: boolean;
   /** Takes no further message, and waits for those that are being worked on. */
   stop(): Promise<void>;
 }
@@ -38,6 +40,7 @@ export function consumeRabbit(options: ConsumerOptions): Consumer {
   const stopped = aborted(stopping.signal);
   const ready = Promise.withResolvers<void>();
   const report = reportConnection(logger);
+  let connected = false;
 
   async function consume(): Promise<Link | undefined> {
     let tries = 0;
@@ -50,7 +53,9 @@ export function consumeRabbit(options: ConsumerOptions): Consumer {
         tries = 0;
         ready.resolve();
         report(undefined);
+        connected = true;
         await Promise.race([stopped, aborted(link.lost)]);
+        connected = false;
         if (!link.lost.aborted) return await unsubscribe(link, consumerTag);
         report(link.lost.reason);
       } catch (error) {
@@ -88,6 +93,9 @@ export function consumeRabbit(options: ConsumerOptions): Consumer {
   const consuming = consume();
   return {
     ready: ready.promise,
+    get connected() {
+      return connected;
+    },
     async stop() {
       deliveries.pause();
       stopping.abort();

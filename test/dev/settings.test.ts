@@ -21,6 +21,7 @@ describe('readSettings', () => {
       databaseUrl: undefined,
       sqsEndpoint: undefined,
       rabbitmqUrl: undefined,
+      runWorker: false,
       region: 'us-east-1',
       sandbox: 'auto',
     });
@@ -30,6 +31,13 @@ describe('readSettings', () => {
     const RABBITMQ_URL = 'amqps://user:password@mq/tasks';
     expect(readSettings({ QUEUE: 'rabbitmq', RABBITMQ_URL }).rabbitmqUrl).toBe(RABBITMQ_URL);
     expect(readSettings({ RABBITMQ_URL }).rabbitmqUrl).toBeUndefined();
+  });
+
+  it('runs a worker where RabbitMQ is the queue, unless they run elsewhere', () => {
+    const rabbit = { QUEUE: 'rabbitmq', RABBITMQ_URL: 'amqp://mq' };
+    expect(readSettings({}).runWorker).toBe(false);
+    expect(readSettings(rabbit).runWorker).toBe(true);
+    expect(readSettings({ ...rabbit, RUN_WORKER: 'false' }).runWorker).toBe(false);
   });
 
   it('leaves the names to the user where others may connect', () => {
@@ -69,6 +77,7 @@ describe('readSettings', () => {
     ],
     [{ SQS_ENDPOINT: 'localhost:4566' }, 'SQS_ENDPOINT is not a http:// URL.'],
     [{ QUEUE: 'kafka' }, 'QUEUE is kafka, which is not known.'],
+    [{ RUN_WORKER: '0' }, 'RUN_WORKER is 0, which is not known.'],
     [{ QUEUE: 'rabbitmq' }, 'RABBITMQ_URL is not a amqp:// URL.'],
     [{ QUEUE: 'rabbitmq', RABBITMQ_URL: 'http://mq' }, 'RABBITMQ_URL is not a amqp:// URL.'],
     [

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../dev/ports.ts';
 import { migrate, readMigrations } from '../../lib/db/migrate.ts';
 import { openRabbitQueue } from '../../lib/queue/rabbitmq.ts';
 import type { TaskQueue } from '../../lib/queue/task-queue.ts';
@@ -184,12 +185,60 @@ describe.skipIf(noRabbitServer)('the worker process', () => {
   );
 
   it(
+    'tells whether it works, on a port of its own',
+    async () => {
+      const port = await freePort(undefined);
+      const wire = await openProxy(server.url);
+      const worker = start({ RABBITMQ_URL: wire.url, WORKER_PORT: String(port) });
+      const ask = async (path: string, method = 'GET') => {
+        const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method });
+        return { status: answer.status, body: method === 'HEAD' ? null : await answer.json() };
+      };
+      await worker.logged('takes messages');
+      const up = { database: 'up', queue: 'up', messages: 'up' };
+      expect(await ask('/health/ready')).toEqual({
+        status: 200,
+        body: { status: 'ready', checks: up },
+      });
+      await wire.cut();
+      await eventually(async () =>
+        expect(await ask('/health/ready')).toEqual({
+          status: 503,
+          body: { status: 'unavailable', checks: { ...up, queue: 'down', messages: 'down' } },
+        }),
+      );
+      expect(await ask('/health/live')).toEqual({ status: 200, body: { status: 'live' } });
+      expect(await ask('/health/live', 'HEAD')).toEqual({ status: 200, body: null });
+      expect((await ask('/health/live', 'POST')).status).toBe(405);
+      expect((await ask('/api/tasks')).status).toBe(404);
+      await wire.mend();
+      await eventually(async () => expect((await ask('/health/ready')).status).toBe(200), 10_000);
+      worker.child.kill('SIGTERM');
+      expect(await worker.ended).toBe(0);
+      await wire.close();
+    },
+    SLOW,
+  );
+
+  it(
     'stops at once when it still waits',
     async () => {
       const worker = start({ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' });
       await worker.logged('waits for the database');
       worker.child.kill('SIGTERM');
       expect(await worker.ended).toBe(0);
+    },
+    SLOW,
+  );
+
+  it(
+    'needs the port that it was given',
+    async () => {
+      const port = Number(new URL(server.url).port);
+      const worker = start({ WORKER_PORT: String(port) });
+      expect(await worker.ended).toBe(1);
+      const cause = expect.stringContaining(`EADDRINUSE: address already in use 127.0.0.1:${port}`);
+      expect(worker.lines).toEqual([expect.objectContaining({ level: 'error', cause })]);
     },
     SLOW,
   );

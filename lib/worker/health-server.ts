@@ -1,0 +1,42 @@
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+
+export interface HealthServerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** What the worker needs, and whether it has it. */
+  readonly check: () => Promise<Readonly<Record<string, 'up' | 'down'>>>;
+}
+
+/**
+ * Answers what orchestrators ask, as the API does: `GET /health/live`, 200 as long as the process
+ * answers at all, and `GET /health/ready`, 200 when it takes messages, else 503 with what is down.
+ * @throws Error when it cannot listen there
+ */
+export async function startHealthServer({
+  host,
+  port,
+  check,
+}: HealthServerOptions): Promise<{ readonly close: () => void }> {
+  const server = createServer(async ({ method, url }, response) => {
+    if (method !== 'GET' && method !== 'HEAD') return answer(response, 405, { status: 'wrong' });
+    if (url === '/health/live') return answer(response, 200, { status: 'live' });
+    if (url !== '/health/ready') return answer(response, 404, { status: 'unknown' });
+    const checks = await check();
+    const ready = Object.values(checks).every((state) => state === 'up');
+    answer(response, ready ? 200 : 503, { status: ready ? 'ready' : 'unavailable', checks });
+  });
+  server.listen(port, host);
+  await once(server, 'listening');
+  return {
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+function answer(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+  response.end(JSON.stringify(body));
+}
