@@ -37,17 +37,28 @@ export interface Composed {
 }
 
 interface Container {
-  readonly State: { readonly Pid: number; readonly Running: boolean; readonly StartedAt: string };
+  readonly State: {
+    readonly Pid: number;
+    readonly Running: boolean;
+    readonly StartedAt: string;
+    readonly Health?: { readonly Status: string };
+  };
   readonly HostConfig: {
     readonly ReadonlyRootfs: boolean;
-    readonly PortBindings: Readonly<Record<string, readonly { readonly HostIp: string }[]>>;
+    readonly PortBindings: Readonly<
+      Record<string, readonly { readonly HostIp: string; readonly HostPort: string }[]>
+    >;
   };
 }
 
-/** With what the environment sets for the compose file, and on a port that nobody has. */
+/**
+ * With what the environment sets for the compose file, and on a port that nobody has; with the
+ * profile that the command line names, else with that of `.env`.
+ */
 export async function composed(
   engine: Engine,
   settings: Readonly<Record<string, string>>,
+  profile?: string,
 ): Promise<Composed> {
   const port = await freePort(undefined);
   const url = `http://localhost:${port}`;
@@ -68,6 +79,8 @@ export async function composed(
       return stdout;
     };
   const docker = calling('docker');
+  const compose = calling('docker-compose');
+  const chosen = profile === undefined ? [] : ['--profile', profile];
 
   async function inspect(name: string): Promise<Container> {
     const [found] = JSON.parse(await docker('inspect', name));
@@ -81,7 +94,7 @@ export async function composed(
 
   return {
     url,
-    compose: calling('docker-compose'),
+    compose: (...args) => compose(...chosen, ...args),
     docker,
     container: (service, number = 1) => `errand_${service}_${number}`,
     inspect,
