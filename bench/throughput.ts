@@ -3,7 +3,7 @@
  * takes from its submission to its end, and what the sandbox alone does in the same run.
  *
  *     npm run bench -- --tasks 1000 --rounds 3
- *     npm run bench -- --queue rabbitmq                needs rabbitmq-server on this machine
+ *     npm run bench -- --queue sqs,rabbitmq            by turns; needs rabbitmq-server here
  *     npm run bench -- --url http://localhost:3500     a system that runs already
  */
 import { parseArgs } from 'node:util';
@@ -36,38 +36,67 @@ interface TaskTimes {
   readonly finishedAt: string | null;
 }
 
-const checkout = values.url ? undefined : await checkOut();
-const broker = checkout && values.queue === 'rabbitmq' ? await startRabbit() : undefined;
-const started = checkout?.start(
-  await anyPort(),
-  broker && { QUEUE: 'rabbitmq', RABBITMQ_URL: broker.url },
-);
+/** A running errand. */
+interface System {
+  readonly name: string;
+  readonly api: string;
+  stop(): Promise<void>;
+}
+
+const systems: System[] = [];
 try {
-  await started?.ready();
-  const api = `${values.url ?? started?.url}/api/tasks`;
-  await throughput(api, 50); // warm-up
+  if (values.url) systems.push({ name: 'given', api: apiOf(values.url), stop: async () => {} });
+  else for (const queue of values.queue.split(',')) systems.push(await startSystem(queue));
+  for (const { api } of systems) await throughput(api, 50); // warm-up
   console.log(`${ROUNDS} rounds of ${TASKS} tasks, ${SUBMITTERS} submitters; one row a round\n`);
-  console.log('submitted/s   tasks/s   alone p50 ms   alone p99 ms   sandbox only/s   ratio');
+  console.log(
+    'queue      submitted/s   tasks/s   alone p50 ms   alone p99 ms   sandbox only/s   ratio',
+  );
   for (let round = 0; round < ROUNDS; round++) {
-    const load = await throughput(api, TASKS);
-    const alone = await latencies(api, LATENCY_TASKS);
-    const sandbox = await sandboxOnly(TASKS);
-    console.log(
-      [
-        load.submittedPerSecond.toFixed(0).padStart(11),
-        load.finishedPerSecond.toFixed(0).padStart(9),
-        percentile(alone, 50).toFixed(1).padStart(14),
-        percentile(alone, 99).toFixed(1).padStart(14),
-        sandbox.toFixed(0).padStart(16),
-        (load.finishedPerSecond / sandbox).toFixed(2).padStart(7),
-      ].join(' '),
-    );
+    for (const system of systems) console.log(await measure(system));
   }
 } finally {
-  started?.child.kill('SIGTERM');
-  await started?.ended;
-  await checkout?.remove();
-  await broker?.close();
+  for (const system of systems) await system.stop();
+}
+
+async function startSystem(queue: string): Promise<System> {
+  if (queue !== 'sqs' && queue !== 'rabbitmq') throw new Error('--queue is sqs, rabbitmq or both');
+  const broker = queue === 'rabbitmq' ? await startRabbit() : undefined;
+  const checkout = await checkOut();
+  const stack = checkout.start(
+    await anyPort(),
+    broker && { QUEUE: 'rabbitmq', RABBITMQ_URL: broker.url },
+  );
+  await stack.ready();
+  return {
+    name: queue,
+    api: apiOf(stack.url),
+    async stop() {
+      stack.child.kill('SIGTERM');
+      await stack.ended;
+      await checkout.remove();
+      await broker?.close();
+    },
+  };
+}
+
+function apiOf(url: string): string {
+  return `${url}/api/tasks`;
+}
+
+async function measure({ name, api }: System): Promise<string> {
+  const load = await throughput(api, TASKS);
+  const alone = await latencies(api, LATENCY_TASKS);
+  const sandbox = await sandboxOnly(TASKS);
+  return [
+    name.padEnd(8),
+    load.submittedPerSecond.toFixed(0).padStart(13),
+    load.finishedPerSecond.toFixed(0).padStart(9),
+    percentile(alone, 50).toFixed(1).padStart(14),
+    percentile(alone, 99).toFixed(1).padStart(14),
+    sandbox.toFixed(0).padStart(16),
+    (load.finishedPerSecond / sandbox).toFixed(2).padStart(7),
+  ].join(' ');
 }
 
 /** Submits all tasks as fast as the API takes them; from the first one stored to the last end. */
