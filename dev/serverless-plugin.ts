@@ -12,6 +12,17 @@ interface Serverless {
   };
 }
 
+/** What is of use only where one process runs them all: on AWS each would tell of itself alone. */
+function localFunctions({ service, provider }: Serverless['service']) {
+  return {
+    'get-metrics': {
+      name: `${service}-${provider.stage}-get-metrics`,
+      handler: 'functions/get-metrics.handler',
+      events: [{ httpApi: 'GET /metrics' }],
+    },
+  };
+}
+
 /**
  * What AWS does around the functions and serverless-offline leaves out: makes the queues of
  * `resources`, maps them to their functions, and runs the schedules. Idle in every command but
@@ -40,6 +51,7 @@ export default class LocalEventsPlugin {
     await actLikeApiGateway();
     const { prepareLocalEvents } = await import('./local-events.ts');
     await dependenciesReady();
+    Object.assign(this.#service.functions, localFunctions(this.#service));
     this.#events = await prepareLocalEvents(this.#service, process.env);
   }
 

@@ -81,6 +81,7 @@ const TUNING = [
   'RETENTION_DAYS',
   'WORKER_CONCURRENCY',
   'WORKER_PORT',
+  'METRICS',
 ];
 
 /** What the functions or the worker would complain of, once everything else runs. */

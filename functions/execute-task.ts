@@ -1,5 +1,6 @@
 import type { SQSHandler } from 'aws-lambda';
 import { inLogContext } from '../lib/observability/log-context.ts';
+import { count } from '../lib/observability/metrics.ts';
 import { deliverBatch } from '../lib/queue/sqs-batch.ts';
 import { logger, openWorker } from '../lib/services.ts';
 import { giveUpSignal } from '../lib/shutdown.ts';
@@ -21,6 +22,7 @@ export const handler: SQSHandler = async (event, context) => {
     ({ taskId }) =>
       inLogContext({ taskId }, async () => {
         const execution = await executeTask(taskId, giveUp.signal);
+        count('errand_messages_delivered_total', { result: execution });
         logger.info({ execution }, 'execute-task');
       }),
     logger,

@@ -6,14 +6,18 @@ import {
   parseConfig,
   parseCorsOrigins,
   parseLogLevel,
+  parseMetrics,
 } from './config/config.ts';
 import { withDatabaseUrl } from './config/database-secret.ts';
 import { connect, type Sql } from './db/connection.ts';
 import { requireSchema } from './db/schema-version.ts';
+import { type StatementWatch, watchStatements } from './db/statement-watch.ts';
 import { type CheckHealth, makeCheckHealth } from './health/check-health.ts';
 import type { Authenticate } from './http/api-handler.ts';
 import { makeAuthenticate } from './http/authenticate.ts';
 import { makeLogger } from './observability/logger.ts';
+import { recordTo } from './observability/metrics.ts';
+import type { MetricsText } from './observability/prometheus.ts';
 import { once } from './once.ts';
 import { makeCheckCommand } from './policy/check-command.ts';
 import { readPolicy } from './policy/policy-file.ts';
@@ -38,6 +42,7 @@ import { type DeleteEndedTasks, makeDeleteEndedTasks } from './tasks/delete-ende
 import { type ExecuteTask, makeExecuteTask } from './tasks/execute-task.ts';
 import { type FindTask, makeFindTask } from './tasks/find-task.ts';
 import { type ListTasks, makeListTasks } from './tasks/list-tasks.ts';
+import { makeReadGauges } from './tasks/read-gauges.ts';
 import { makeReadOutput, type ReadOutput } from './tasks/read-output.ts';
 import { makeReadStats, type ReadStats } from './tasks/read-stats.ts';
 import { makeRedrive, type Redrive } from './tasks/redrive.ts';
@@ -52,6 +57,17 @@ import { makeTaskWatcher } from './tasks/task-watcher.ts';
 
 export const logger = makeLogger(parseLogLevel(process.env));
 
+/** What this process has measured; undefined where that goes elsewhere, or nowhere. */
+export const prometheus =
+  parseMetrics(process.env) === 'prometheus' ? await loadPrometheus() : undefined;
+recordTo(prometheus);
+
+/** On AWS there is nobody to ask, and the bundler leaves it out. */
+async function loadPrometheus() {
+  const { openPrometheus } = await import('./observability/prometheus.ts');
+  return openPrometheus();
+}
+
 const allowedHosts = parseAllowedHosts(process.env);
 const corsOrigins = parseCorsOrigins(process.env);
 
@@ -60,10 +76,18 @@ export const edge = { logger, allowedHosts, corsOrigins };
 
 const config = /* @__PURE__ */ once(async () => parseConfig(await withDatabaseUrl(process.env)));
 
-const connections = /* @__PURE__ */ once(async (): Promise<{ sql: Sql; queue: TaskQueue }> => {
+interface Connections {
+  readonly sql: Sql;
+  readonly statements: StatementWatch;
+  readonly queue: TaskQueue;
+}
+
+const connections = /* @__PURE__ */ once(async (): Promise<Connections> => {
   const { database, queue } = await config();
+  const statements = watchStatements({ poolMax: database.poolMax, logger });
   return {
-    sql: connect({ ...database, url: database.url.reveal() }),
+    sql: connect({ ...database, url: database.url.reveal(), observe: statements.observe }),
+    statements,
     queue: await openQueue(queue),
   };
 });
@@ -113,7 +137,7 @@ export const api = {
     const watcher = makeTaskWatcher({ sql, shutdown: shutdownSignal(0) });
     const createTasks = makeCreateTasks({ sql, queue, logger, checkCommand });
     return {
-      authenticate: auth === 'none' ? async () => EVERYBODY : makeAuthenticate({ sql }),
+      authenticate: makeAuthenticator(auth, sql),
       createTask: makeCreateTask(createTasks),
       createTasks,
       findTask: makeFindTask({ sql, watcher }),
@@ -129,6 +153,10 @@ export const api = {
   }),
 };
 
+function makeAuthenticator(auth: Config['auth'], sql: Sql): Authenticate {
+  return auth === 'none' ? async () => EVERYBODY : makeAuthenticate({ sql });
+}
+
 /** What tells whether the other functions can work; so it opens when they cannot. */
 export const health = {
   logger,
@@ -137,6 +165,34 @@ export const health = {
   open: /* @__PURE__ */ once(async (): Promise<{ checkHealth: CheckHealth }> => {
     const { sql, queue } = await connections();
     return { checkHealth: makeCheckHealth({ sql, queue }) };
+  }),
+};
+
+/** What tells how this process and the whole system fare. */
+export interface Observation {
+  readonly authenticate: Authenticate;
+  /** OpenMetrics text; undefined where measurements go elsewhere, or nowhere. */
+  readonly readMetrics: (() => Promise<MetricsText>) | undefined;
+}
+
+export const observation = {
+  logger,
+  allowedHosts,
+  corsOrigins,
+  open: /* @__PURE__ */ once(async (): Promise<Observation> => {
+    const { auth } = await config();
+    const { sql, queue, statements } = await connections();
+    const readGauges = makeReadGauges({ sql, queue, logger });
+    return {
+      authenticate: makeAuthenticator(auth, sql),
+      readMetrics:
+        prometheus &&
+        (async () => {
+          await readGauges();
+          statements.measure();
+          return prometheus.render();
+        }),
+    };
   }),
 };
 

@@ -45,15 +45,16 @@ function ownPartOf(map: SourceMap): SourceMap {
 }
 
 /**
- * Leaves out what is never loaded here: pino's threads for other targets than stdout, and the AWS
- * SDK's event streams but in the function that reads one, and the queue that calls no function.
+ * Leaves out what is never loaded here: pino's threads for other targets than stdout, the queue that
+ * calls no function, metrics that somebody asks for, and the AWS SDK's event streams but in the
+ * function that reads one.
  */
 const leaveOutUnused: Plugin = {
   name: 'leave-out-unused',
   setup({ initialOptions, onResolve, onLoad }) {
     const leftOut = ({ path }: { path: string }) => ({ path, namespace: 'left-out' });
     onResolve({ filter: /^thread-stream$/ }, leftOut);
-    onResolve({ filter: /\/queue\/rabbitmq(-consumer)?\.ts$/ }, leftOut);
+    onResolve({ filter: /\/(rabbitmq|rabbitmq-consumer|prometheus)\.ts$/ }, leftOut);
     // The grammar of the shell is for a command policy, which is set when the stack is deployed.
     if (!process.env.COMMAND_POLICY) onResolve({ filter: /^unbash$/ }, leftOut);
     const [entry] = Object.values(initialOptions.entryPoints ?? []);

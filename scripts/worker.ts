@@ -3,7 +3,7 @@
  * schedules elsewhere. Needs RABBITMQ_URL and DATABASE_URL; waits for both servers,
  * and for the migrations. SIGTERM: takes nothing more, lets running commands go on for
  * SHUTDOWN_GRACE_SECONDS, gives back what has not ended by then, and exits with 0. With WORKER_PORT it
- * answers `GET /health/live` and `GET /health/ready` there.
+ * answers `GET /health/live`, `GET /health/ready` and `GET /metrics` there.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { handler as deleteEndedTasks } from '../functions/delete-ended-tasks.ts';
@@ -13,7 +13,14 @@ import { handler as tallyTasks } from '../functions/tally-tasks.ts';
 import { isDatabaseUnavailable } from '../lib/db/unavailable.ts';
 import { inOneLine } from '../lib/observability/in-one-line.ts';
 import type { Consumer } from '../lib/queue/rabbitmq-consumer.ts';
-import { health, logger, openConsumer, openWorker, type Worker } from '../lib/services.ts';
+import {
+  health,
+  logger,
+  observation,
+  openConsumer,
+  openWorker,
+  type Worker,
+} from '../lib/services.ts';
 import { makeExecutePatiently } from '../lib/worker/execute-patiently.ts';
 import { startHealthServer } from '../lib/worker/health-server.ts';
 import { startUpkeep } from '../lib/worker/upkeep.ts';
@@ -51,7 +58,9 @@ async function work(stop: AbortSignal): Promise<void> {
     ...(await checkHealth()),
     messages: consumer?.connected ? ('up' as const) : ('down' as const),
   });
-  const healthServer = healthAddress && (await startHealthServer({ ...healthAddress, check }));
+  const { readMetrics } = await observation.open();
+  const healthServer =
+    healthAddress && (await startHealthServer({ ...healthAddress, check, readMetrics }));
 
   const worker = await openPatiently(stop);
   if (worker === undefined) return;

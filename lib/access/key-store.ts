@@ -37,7 +37,7 @@ export async function insertKey(
   key: NewKey,
   secretHash: Buffer,
 ): Promise<StoredKey> {
-  const [row] = await sql<KeyRow[]>`
+  const [row] = await sql<KeyRow[]>`/* insertKey */
     with k as (
       insert into errand.api_keys
              (id, tenant, name, scopes, secret_hash, requests_per_minute, burst, expires_at)
@@ -55,7 +55,7 @@ export async function insertKey(
 
 /** The keys of a tenant, or of all of them; in the order in which they were made. */
 export async function selectKeys(sql: Sql, tenant: Tenant | undefined): Promise<StoredKey[]> {
-  const rows = await sql<KeyRow[]>`
+  const rows = await sql<KeyRow[]>`/* selectKeys */
     select ${columns(sql)} from errand.api_keys as k
      where ${tenant === undefined ? sql`true` : sql`tenant = ${tenant}`}
      order by tenant, created_at, id`;
@@ -63,7 +63,7 @@ export async function selectKeys(sql: Sql, tenant: Tenant | undefined): Promise<
 }
 
 export async function selectKey(sql: Sql, id: string): Promise<StoredKey | undefined> {
-  const [row] = await sql<KeyRow[]>`
+  const [row] = await sql<KeyRow[]>`/* selectKey */
     select ${columns(sql)} from errand.api_keys as k where id = ${id}`;
   return row && toStoredKey(row);
 }
@@ -74,7 +74,7 @@ export async function revokeKey(
   actor: Actor,
   id: string,
 ): Promise<StoredKey | undefined> {
-  const [row] = await sql<KeyRow[]>`
+  const [row] = await sql<KeyRow[]>`/* revokeKey */
     with k as (
       update errand.api_keys set revoked_at = now()
        where id = ${id} and tenant = ${actor.tenant} and revoked_at is null
@@ -96,7 +96,7 @@ export async function rotateKey(
   id: string,
   { secretHash, overlapSeconds }: { secretHash: Buffer; overlapSeconds: number },
 ): Promise<StoredKey | undefined> {
-  const [row] = await sql<KeyRow[]>`
+  const [row] = await sql<KeyRow[]>`/* rotateKey */
     with k as (
       update errand.api_keys
          set secret_hash = ${secretHash}, previous_hash = secret_hash,

@@ -38,7 +38,7 @@ export type ListAudit = (
 export function makeListAudit({ sql }: { sql: Sql }): ListAudit {
   return async (tenant, filter, { limit, before }) => {
     // One more than asked for tells whether there is a next page.
-    const rows = await sql<AuditEntry[]>`
+    const rows = await sql<AuditEntry[]>`/* listAudit */
       select e.id, e.at, e.action, e.subject, e.key_id as "keyId", k.name as "keyName",
              e.source_ip as "sourceIp", e.request_id as "requestId"
         from errand.audit_log e

@@ -52,7 +52,7 @@ export async function showKey(sql: Sql, key: ApiKey): Promise<Shown> {
  * taken, and what its time could tell of a digest does not lead back to the secret.
  */
 async function readAndSpend(sql: Sql, id: string, digest: Buffer): Promise<KeyRow | undefined> {
-  const [row] = await sql<KeyRow[]>`
+  const [row] = await sql<KeyRow[]>`/* readAndSpend */
     with k as (
       select *, make_interval(secs => 60.0 / requests_per_minute) as step,
              case when expires_at <= now() then expires_at end as expired_at,

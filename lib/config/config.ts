@@ -21,6 +21,8 @@ export const SANDBOX_CHOICES = ['auto', 'namespaces', 'landlock', 'runner', 'uns
 /** `none`: whoever reaches the API may do everything. */
 export const AUTH_CHOICES = ['none', 'keys'] as const;
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+/** `cloudwatch`: in the log, in its embedded metric format. */
+export const METRICS_CHOICES = ['prometheus', 'cloudwatch', 'off'] as const;
 export const QUEUES = ['sqs', 'rabbitmq'] as const;
 
 /** A task waits for its command, for Postgres and for the disk, so there are more than processors. */
@@ -87,6 +89,7 @@ const Common = z
 
     COMMAND_POLICY: z.string().optional(),
 
+    METRICS: oneOf(METRICS_CHOICES).optional(),
     SANDBOX: oneOf(SANDBOX_CHOICES).default('auto'),
     TENANT_MAX_RUNNING: wholeNumber(1, 10_000).optional(),
     RUNNER_FUNCTION: z.string().optional(),
@@ -151,6 +154,7 @@ function isOnAws(env: Readonly<Record<string, unknown>>): boolean {
 }
 
 const LogLevel = z.enum(LOG_LEVELS);
+const Metrics = z.enum(METRICS_CHOICES);
 
 export type Config = z.infer<typeof Common> & { readonly queue: z.infer<typeof Queue> };
 
@@ -172,6 +176,11 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
 /** The log must work before the rest of the configuration is known to be right. */
 export function parseLogLevel(env: Readonly<Record<string, string | undefined>>) {
   return LogLevel.catch('info').parse(env.LOG_LEVEL);
+}
+
+/** Where measurements go. What is neither is complained of by `parseConfig`. */
+export function parseMetrics(env: Readonly<Record<string, string | undefined>>) {
+  return Metrics.catch(isOnAws(env) ? 'cloudwatch' : 'prometheus').parse(env.METRICS);
 }
 
 /** Host names without a port, comma-separated, as in `localhost,127.0.0.1`. */

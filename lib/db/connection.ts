@@ -1,5 +1,6 @@
 import postgres from 'postgres';
 import { arrayTypes } from './array-types.ts';
+import { type ObserveStatement, observeQuery } from './observed-query.ts';
 import { keepDeadline } from './query-deadline.ts';
 import { makeQuietSockets } from './quiet-socket.ts';
 
@@ -14,6 +15,8 @@ export interface DatabaseSettings {
   readonly prepare: boolean;
   /** How long a statement may wait for a connection, and then for the server's answer. */
   readonly deadlineMs?: number;
+  /** Hears of every statement, those of transactions excepted. */
+  readonly observe?: ObserveStatement | undefined;
 }
 
 /** Within this time the server itself ends a statement, and one that waits for a lock. */
@@ -30,23 +33,24 @@ const RETIRE_SECONDS = 5;
  * but those of a transaction (`sql.begin`), which is for migrations.
  */
 export function connect(settings: DatabaseSettings): Sql {
-  const { deadlineMs = DEADLINE_MS } = settings;
+  const { deadlineMs = DEADLINE_MS, observe } = settings;
   let pool = openPool(settings);
 
-  function guarded<T>(query: T, owner: Sql): T {
+  function guarded<T>(query: T, text: TemplateStringsArray | string, owner: Sql): T {
     keepDeadline(query, deadlineMs, () => {
       if (owner !== pool) return;
       pool = openPool(settings);
       void owner.end({ timeout: RETIRE_SECONDS });
     });
+    if (observe) observeQuery(query, text, observe);
     return query;
   }
 
   return new Proxy(pool, {
-    apply: (_first, _this, args) => guarded(Reflect.apply(pool, undefined, args), pool),
+    apply: (_first, _this, args) => guarded(Reflect.apply(pool, undefined, args), args[0], pool),
     get(_first, property) {
       if (property !== 'unsafe') return Reflect.get(pool, property);
-      return (...args: Parameters<Sql['unsafe']>) => guarded(pool.unsafe(...args), pool);
+      return (...args: Parameters<Sql['unsafe']>) => guarded(pool.unsafe(...args), args[0], pool);
     },
   });
 }

@@ -76,7 +76,7 @@ async function createLedger(sql: Sql): Promise<void> {
 }
 
 async function refuseNewerDatabase(sql: Sql, known: number): Promise<void> {
-  const [newest] = await sql<{ number: number; name: string }[]>`
+  const [newest] = await sql<{ number: number; name: string }[]>`/* refuseNewerDatabase */
     select number, name from errand.migrations order by number desc limit 1`;
   if (newest && newest.number > known) throw new DatabaseTooNew(newest.name, known);
 }

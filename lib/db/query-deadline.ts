@@ -57,7 +57,7 @@ export function keepDeadline(promise: unknown, deadlineMs: number, broken: () =>
 }
 
 /** Fragments and helpers such as `sql(ids)` are no queries, or are never handled on their own. */
-function isQuery(value: unknown): value is Query {
+export function isQuery(value: unknown): value is Query {
   return value instanceof Promise && 'handler' in value && 'cancel' in value;
 }
 

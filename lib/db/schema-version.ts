@@ -9,7 +9,7 @@ export const SCHEMA_VERSION = 5;
  * @throws SchemaMismatch, or what the database says when it is not migrated at all
  */
 export async function requireSchema(sql: Sql, version = SCHEMA_VERSION): Promise<void> {
-  const [schema] = await sql<[{ newest: number | null; needs: number | null }]>`
+  const [schema] = await sql<[{ newest: number | null; needs: number | null }]>`/* requireSchema */
     select max(number) as newest, max(needs_code) as needs from errand.migrations`;
   const { newest, needs } = schema;
   if ((newest ?? 0) < version) {

@@ -17,7 +17,9 @@ export type CheckHealth = () => Promise<Health>;
 export function makeCheckHealth({ sql, queue }: { sql: Sql; queue: TaskQueue }): CheckHealth {
   return async () => {
     const [database, queueState] = await Promise.all([
-      answers(Promise.all([requireSchema(sql), sql`select from errand.tasks limit 1`])),
+      answers(
+        Promise.all([requireSchema(sql), sql`/* checkHealth */ select from errand.tasks limit 1`]),
+      ),
       answers(queue.depth()),
     ]);
     return { database, queue: queueState };

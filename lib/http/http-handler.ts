@@ -12,6 +12,7 @@ import { refuseForeignCallers } from './foreign-callers.ts';
 import { HttpProblem } from './problem.ts';
 import { problemDetails } from './problem-details.ts';
 import { requestIdOf } from './request-id.ts';
+import { requestMetrics } from './request-metrics.ts';
 import { securityHeaders } from './security-headers.ts';
 
 type Handle<Services> = (
@@ -49,6 +50,7 @@ export function httpHandler<Services>(
       });
     },
   })
+    .use(requestMetrics())
     .use(securityHeaders())
     .use(inviteOrigins(callers.corsOrigins))
     .use(answerHeaders())

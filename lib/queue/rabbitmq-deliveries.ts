@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { count } from '../observability/metrics.ts';
 import type { ConsumerOptions } from './rabbitmq-consumer.ts';
 import type { Link } from './rabbitmq-link.ts';
 import { bodyOf, idOf, type RabbitMessage, receiveCountOf } from './rabbitmq-message.ts';
@@ -73,6 +74,7 @@ export function startDeliveries(options: Omit<ConsumerOptions, 'settings'>): Del
     const facts = { messageId: idOf(message), receiveCount: receiveCountOf(message) };
     const parsed = parse(bodyOf(message));
     if (parsed === undefined) {
+      count('errand_messages_delivered_total', { result: 'refused' });
       logger.error(facts, 'gave up on a message that is none of ours');
       return 'give up';
     }
@@ -80,6 +82,7 @@ export function startDeliveries(options: Omit<ConsumerOptions, 'settings'>): Del
       await deliver(parsed);
       return 'done';
     } catch (error) {
+      count('errand_messages_delivered_total', { result: 'returned' });
       logger.error({ ...facts, err: error }, 'returned a message to the queue');
       await delay(RETURN_AFTER_MS, undefined, { signal: paused.signal }).catch(() => {});
       return 'again';

@@ -1,5 +1,6 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import type { Logger } from '../observability/logger.ts';
+import { count } from '../observability/metrics.ts';
 import { TaskMessage } from './task-queue.ts';
 
 /**
@@ -34,6 +35,7 @@ async function deliverRecord(
     await deliver(TaskMessage.parse(JSON.parse(body)));
     return true;
   } catch (error) {
+    count('errand_messages_delivered_total', { result: 'returned' });
     const receiveCount = Number(attributes.ApproximateReceiveCount);
     logger.error({ messageId, receiveCount, err: error }, 'returned a message to the queue');
     return false;

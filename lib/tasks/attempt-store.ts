@@ -23,10 +23,12 @@ export interface Claim {
   readonly timeoutSeconds: number;
   readonly memoryMb: number;
   readonly limits: TaskLimits;
+  /** Since the task could run. */
+  readonly waitedSeconds: number;
 }
 
 type ClaimRow = Pick<TaskRow, 'command' | 'argv' | 'timeoutSeconds' | 'memoryMb' | 'limits'> &
-  Pick<Claim, 'taskId' | 'attempt'> & {
+  Pick<Claim, 'taskId' | 'attempt' | 'waitedSeconds'> & {
     stdin: Buffer;
     env: Record<string, string>;
     tenant: string;
@@ -54,7 +56,7 @@ export async function claimTask(
     cap === undefined
       ? sql`select null::integer`
       : aFreeSlot(sql, sql`select tenant from errand.tasks where id = ${taskId}`, cap);
-  const [row] = await sql<ClaimRow[]>`
+  const [row] = await sql<ClaimRow[]>`/* claimTask */
     with claimed as (
       update errand.tasks t
          set status = 'running', attempt = attempt + 1, started_at = coalesce(started_at, now()),
@@ -68,12 +70,12 @@ export async function claimTask(
       select id, attempt, ${sandboxTier} from claimed
     )
     select id as "taskId", attempt, command, argv, stdin, env, tenant,
-           timeout_seconds as "timeoutSeconds", memory_mb as "memoryMb", limits
+           timeout_seconds as "timeoutSeconds", memory_mb as "memoryMb", limits,
+           extract(epoch from now() - run_at)::float8 as "waitedSeconds"
       from claimed`;
   if (!row) return undefined;
-  const { stdin, env, tenant, taskId: id, attempt, timeoutSeconds, memoryMb, limits } = row;
-  const command = { program: programOf(row), stdin, env, tenant };
-  return { taskId: id, attempt, command, timeoutSeconds, memoryMb, limits };
+  const { stdin, env, tenant, command, argv, ...claim } = row;
+  return { ...claim, command: { program: programOf({ command, argv }), stdin, env, tenant } };
 }
 
 /**
@@ -85,7 +87,9 @@ export async function oweUnclaimed(
   sql: Sql,
   taskId: TaskId,
 ): Promise<{ owed: OwedMessage | undefined } | undefined> {
-  const [row] = await sql<{ id: number | null; tenant: Tenant; delaySeconds: number }[]>`
+  const [row] = await sql<
+    { id: number | null; tenant: Tenant; delaySeconds: number }[]
+  >`/* oweUnclaimed */
     with t as (
       select id, tenant, run_at, status, parked_at from errand.tasks where id = ${taskId}
     ), owed as (
@@ -123,7 +127,7 @@ export async function renewLeases(
   held: readonly AttemptKey[],
   leaseSeconds: number,
 ): Promise<HeldAttempt[]> {
-  return sql<HeldAttempt[]>`
+  return sql<HeldAttempt[]>`/* renewLeases */
     with mine as (
       ${rowsOf(sql, held)}
     ), free as (
@@ -143,7 +147,7 @@ export async function renewLeases(
 
 /** The same answer without renewing: reading is cheap enough to do every second. */
 export async function checkLeases(sql: Sql, held: readonly AttemptKey[]): Promise<HeldAttempt[]> {
-  return sql<HeldAttempt[]>`
+  return sql<HeldAttempt[]>`/* checkLeases */
     with mine as (
       ${rowsOf(sql, held)}
     )
@@ -167,6 +171,15 @@ export interface Settlement extends AttemptResult {
   readonly stderrBytes: number;
 }
 
+/** What a settled attempt means for its task. */
+export interface Settled {
+  /** The task is to run again; else it has ended. */
+  readonly again: boolean;
+  /** Of the task, since its creation. */
+  readonly ageSeconds: number;
+  readonly owed: readonly OwedMessage[];
+}
+
 /**
  * Records how an attempt ended, with what of its output is not stored yet; undefined when it was no
  * longer the task's running one. A command that failed, has attempts left and is not to be cancelled
@@ -178,10 +191,10 @@ export async function settleAttempt(
   claim: AttemptKey,
   end: Settlement,
   unstored: OutputBatch,
-): Promise<{ readonly owed: readonly OwedMessage[] } | undefined> {
-  const [row] = await sql<{ owed: OwedMessage[] }[]>`
+): Promise<Settled | undefined> {
+  const [row] = await sql<Settled[]>`/* settleAttempt */
     with mine as (
-      select id, tenant, slot, attempt,
+      select id, tenant, slot, attempt, created_at,
              ${end.status} = 'failed' and attempts_left > 1 and cancel_requested_at is null as again,
              now() + random() * make_interval(secs => least(
                retry_delay_seconds * 2.0 ^ (max_attempts - attempts_left),
@@ -228,14 +241,15 @@ export async function settleAttempt(
                     extract(epoch from retry_at - now())::float8 as "delaySeconds"
                from owed join mine on mine.id = task_id
               union all
-             ${unparkedMessages(sql)}) as m), '[]') as owed
+             ${unparkedMessages(sql)}) as m), '[]') as owed,
+           again, extract(epoch from now() - created_at)::float8 as "ageSeconds"
       from mine`;
   return row;
 }
 
 /** Ends an attempt whose sandbox broke. Its task is left to the lease. */
 export async function blameSandbox(sql: Sql, claim: AttemptKey, message: string): Promise<void> {
-  await sql`
+  await sql`/* blameSandbox */
     update errand.attempts a
        set status = 'failed', finished_at = now(), failure_code = 'sandbox_error',
            failure_message = ${message}

@@ -1,8 +1,12 @@
 import type { Actor } from '../access/caller.ts';
 import type { Sql } from '../db/connection.ts';
+import { count } from '../observability/metrics.ts';
 import { TaskEnded, TaskNotFound } from './errors.ts';
 import { hasEnded, type Task, type TaskId } from './task.ts';
+import { NO_CAUSE } from './task-metrics.ts';
 import { requestCancel, selectTask } from './task-store.ts';
+
+const CANCELLED = { status: 'cancelled', cause: NO_CAUSE } as const;
 
 export type CancelTask = (actor: Actor, id: TaskId) => Promise<Task>;
 
@@ -15,6 +19,7 @@ export function makeCancelTask({ sql }: { sql: Sql }): CancelTask {
   return async (actor, id) => {
     for (;;) {
       const requested = await requestCancel(sql, actor, id);
+      if (requested === 'cancelled') count('errand_tasks_ended_total', CANCELLED);
       const task = await selectTask(sql, actor.tenant, id);
       if (!task) throw new TaskNotFound(id);
       if (requested) return task;

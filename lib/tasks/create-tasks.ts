@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Actor } from '../access/caller.ts';
+import { count } from '../observability/metrics.ts';
 import type { CheckCommand } from '../policy/check-command.ts';
 import { CommandNotAllowed, IdempotencyKeyReused } from './errors.ts';
 import { findKeyUse, type IdempotencyKey, insertTasks } from './insert-tasks.ts';
@@ -56,6 +57,7 @@ export function makeCreateTasks(deps: CreateTasksDeps): CreateTasks {
     for (;;) {
       const inserted = await insertTasks(sql, actor, tasks, idempotency);
       if (inserted) {
+        count('errand_tasks_created_total', {}, inserted.tasks.length);
         await publishOwed(deps, inserted.owed);
         return { tasks: inserted.tasks, replayed: false };
       }

@@ -34,7 +34,7 @@ export function lettersOf(sql: Sql, tenant: Tenant): PickLetters {
 }
 
 async function tenantsOf(sql: Sql, tasks: readonly TaskId[]): Promise<Map<TaskId, Tenant>> {
-  const rows = await sql<{ id: TaskId; tenant: Tenant }[]>`
+  const rows = await sql<{ id: TaskId; tenant: Tenant }[]>`/* tenantsOf */
     select id, tenant from errand.tasks where id = any(${[...tasks]}::uuid[])`;
   return new Map(rows.map(({ id, tenant }) => [id, tenant]));
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from '../db/connection.ts';
 import { isDatabaseUnavailable } from '../db/unavailable.ts';
+import { count } from '../observability/metrics.ts';
 import { type Outcome, type Sandbox, SandboxError } from '../sandbox/sandbox.ts';
 import {
   blameSandbox,
@@ -17,6 +18,7 @@ import { type PublishDeps, publishOwed } from './publish-owed.ts';
 import { settlementOf } from './settlement.ts';
 import { isSlotTaken, parkTask, unparkWhereFree } from './slots.ts';
 import type { TaskId } from './task.ts';
+import { recordAbandoned, recordClaim, recordRun, recordSettlement } from './task-metrics.ts';
 import { abandonHeld } from './upkeep-store.ts';
 
 const SETTLE_RETRY_MS = 250;
@@ -57,6 +59,7 @@ export function makeExecuteTask(deps: ExecuteTaskDeps): ExecuteTask {
     const claimedAt = performance.now();
     const claim = await claimSlot(deps, taskId);
     if (!claim) return skip(deps, taskId);
+    recordClaim(claim, deps.sandbox.tier);
 
     const lease = leases.keep(claim, claimedAt);
     try {
@@ -93,11 +96,15 @@ async function runSandboxed(
   output: OutputRecorder,
   ended: AbortSignal,
 ) {
+  const startedAt = performance.now();
   try {
-    return await sandbox.run(claim.command, sandboxLimits(claim), output.add, ended);
+    const outcome = await sandbox.run(claim.command, sandboxLimits(claim), output.add, ended);
+    recordRun(outcome, sandbox.tier, performance.now() - startedAt);
+    return outcome;
   } catch (error) {
     await output.finish();
     if (error instanceof SandboxError) {
+      count('errand_sandbox_failures_total', { tier: sandbox.tier });
       await blameSandbox(sql, claim, error.message).catch((err: unknown) =>
         logger.warn({ ...keyOf(claim), err }, 'could not tell that the sandbox broke'),
       );
@@ -158,8 +165,9 @@ async function conclude(deps: ExecuteTaskDeps, run: Run): Promise<Execution> {
 }
 
 async function giveBack(deps: ExecuteTaskDeps, run: Run): Promise<Execution> {
-  const { attempts, owed } = await abandonHeld(deps.sql, run.claim);
-  if (attempts === 0) return superseded(deps, run);
+  const { fates, owed } = await abandonHeld(deps.sql, run.claim);
+  if (fates.length === 0) return superseded(deps, run);
+  recordAbandoned(fates, 'given_back');
   await publishOwed(deps, owed);
   // A task that was queued again takes up its slot again.
   if (owed.length === 0) await wakeParked(deps, run.claim.taskId);
@@ -181,7 +189,9 @@ async function settle({ sql }: ExecuteTaskDeps, { claim, output, outcome, lease,
   const unstored = await output.finish();
   for (;;) {
     try {
-      return await settleAttempt(sql, claim, settlement, unstored);
+      const settled = await settleAttempt(sql, claim, settlement, unstored);
+      if (settled) recordSettlement(settlement, settled);
+      return settled;
     } catch (error) {
       if (!isDatabaseUnavailable(error) || (signal.aborted && lease.lost.aborted)) throw error;
       await delay(SETTLE_RETRY_MS);

@@ -34,7 +34,7 @@ export async function insertTasks(
   tasks: readonly IdentifiedTask[],
   idempotency: IdempotencyKey | undefined,
 ): Promise<InsertedTasks | undefined> {
-  const rows = await sql<(TaskRow & { outboxId: number; delaySeconds: number })[]>`
+  const rows = await sql<(TaskRow & { outboxId: number; delaySeconds: number })[]>`/* insertTasks */
     with input as (
       select * from jsonb_to_recordset(${sql.json(tasks.map(toInput))}) as i (
         position int, id uuid, command text, argv text[], stdin text, env jsonb,
@@ -129,7 +129,7 @@ export async function findKeyUse(
   { tenant }: Actor,
   key: string,
 ): Promise<{ requestHash: Buffer; taskIds: TaskId[] } | undefined> {
-  const rows = await sql<{ requestHash: Buffer; taskId: TaskId }[]>`
+  const rows = await sql<{ requestHash: Buffer; taskId: TaskId }[]>`/* findKeyUse */
     select request_hash as "requestHash", task_id as "taskId"
       from errand.idempotency_keys
      where tenant = ${tenant} and key = ${key}

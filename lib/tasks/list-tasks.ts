@@ -61,7 +61,7 @@ async function selectRows(
   count: number,
   filter?: TaskFilter,
 ): Promise<TaskRow[]> {
-  return sql<TaskRow[]>`
+  return sql<TaskRow[]>`/* listTasks */
     select ${summaryColumns(sql)}
       from (${places}) as place (created_at, id)
       join errand.tasks t on t.id = place.id
@@ -78,7 +78,7 @@ function pageOf(rows: readonly TaskRow[], limit: number): TaskPage {
 
 /** The nth place of a walk; undefined when it comes to its end before. */
 async function placeAt(sql: Sql, walk: TaskWalk, n: number): Promise<Place | undefined> {
-  const [place] = await sql<Place[]>`
+  const [place] = await sql<Place[]>`/* placeOfTask */
     select created_at as "createdAt", id from (${walk.places(n)}) as place (created_at, id)
      order by created_at desc, id desc
     offset ${n - 1}`;

@@ -30,7 +30,7 @@ export function relayAt(sql: Sql, dueAt: ReturnType<Sql>) {
 /** Takes the messages that are due. Relays may run at once: each row goes to one of them. */
 export async function takeOwedMessages(sql: Sql, limit: number): Promise<OwedMessage[]> {
   // A common table expression, because a subquery may be run again for each row, past its limit.
-  return sql<OwedMessage[]>`
+  return sql<OwedMessage[]>`/* takeOwedMessages */
     with due as (
       select id, task_id from errand.outbox
        where relay_at <= now()
@@ -48,7 +48,7 @@ export async function takeOwedMessages(sql: Sql, limit: number): Promise<OwedMes
 
 /** Leaves messages that could not be published to the relay that runs next but soon. */
 export async function returnOwedMessages(sql: Sql, ids: readonly number[]): Promise<void> {
-  await sql`
+  await sql`/* returnOwedMessages */
     update errand.outbox set relay_at = now() + make_interval(secs => ${RETRY_SECONDS})
      where id in ${sql(ids)}`;
 }
@@ -58,7 +58,7 @@ export async function returnOwedMessages(sql: Sql, ids: readonly number[]): Prom
  * what the outbox costs: a row that a crash brings back is a message sent twice, no more.
  */
 export async function deletePublished(sql: Sql, ids: readonly number[]): Promise<void> {
-  await sql`
+  await sql`/* deletePublished */
     delete from errand.outbox
      where id in ${sql(ids)} and set_config('synchronous_commit', 'off', true) is not null`;
 }

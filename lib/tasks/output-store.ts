@@ -49,7 +49,7 @@ export async function storeOutput(
   { taskId, attempt }: AttemptKey,
   batch: OutputBatch,
 ): Promise<boolean> {
-  const [row] = await sql<[{ ours: boolean }]>`
+  const [row] = await sql<[{ ours: boolean }]>`/* storeOutput */
     with mine as (
       select from errand.tasks where id = ${taskId} and attempt = ${attempt} and status = 'running'
     ), stored as (
@@ -78,7 +78,7 @@ export async function readChunks(
   taskId: TaskId,
   { after, upTo, maxBytes }: { after: number; upTo: number; maxBytes: number },
 ): Promise<StoredChunk[]> {
-  return sql<StoredChunk[]>`
+  return sql<StoredChunk[]>`/* readChunks */
     select seq, stream, stored_at as at, bytes
       from (select *, sum(length(bytes)) over (order by seq) - length(bytes) as before
               from errand.output_chunks

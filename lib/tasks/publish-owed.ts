@@ -1,6 +1,7 @@
 import type { Sql } from '../db/connection.ts';
 import { inOneLine } from '../observability/in-one-line.ts';
 import type { Logger } from '../observability/logger.ts';
+import { count } from '../observability/metrics.ts';
 import { MAX_DELAY_SECONDS, type OutgoingMessage, type TaskQueue } from '../queue/task-queue.ts';
 import { deletePublished, type OwedMessage, returnOwedMessages } from './outbox.ts';
 
@@ -42,7 +43,13 @@ export async function publishAndForget(
   owed: readonly OwedMessage[],
 ): Promise<void> {
   if (owed.length === 0) return;
-  await queue.publish(owed.map(toMessage));
+  try {
+    await queue.publish(owed.map(toMessage));
+  } catch (error) {
+    count('errand_messages_published_total', { result: 'failed' }, owed.length);
+    throw error;
+  }
+  count('errand_messages_published_total', { result: 'stored' }, owed.length);
   await deletePublished(
     sql,
     owed.map(({ id }) => id),

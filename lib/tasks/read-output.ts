@@ -72,7 +72,7 @@ async function readPage(
 }
 
 async function readState(sql: Sql, tenant: Tenant, taskId: TaskId) {
-  const [state] = await sql<{ attempt: number; status: TaskStatus }[]>`
+  const [state] = await sql<{ attempt: number; status: TaskStatus }[]>`/* readState */
     select attempt, status from errand.tasks where id = ${taskId} and tenant = ${tenant}`;
   return state;
 }

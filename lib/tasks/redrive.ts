@@ -13,7 +13,7 @@ export type Redrive = (actor: Actor, id: string | undefined) => Promise<number>;
  */
 export function makeRedrive({ sql, queue }: { sql: Sql; queue: TaskQueue }): Redrive {
   return async (actor, id) => {
-    await sql`${audit(sql, actor, 'dead_letters.redrive', sql`select ${id ?? 'all'}`)}`;
+    await sql`/* auditRedrive */ ${audit(sql, actor, 'dead_letters.redrive', sql`select ${id ?? 'all'}`)}`;
     return queue.redrive(lettersOf(sql, actor.tenant), id);
   };
 }

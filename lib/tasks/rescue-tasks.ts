@@ -1,5 +1,7 @@
+import { count } from '../observability/metrics.ts';
 import { type PublishDeps, publishOwed } from './publish-owed.ts';
 import { unparkWhereFree } from './slots.ts';
+import { recordAbandoned } from './task-metrics.ts';
 import { abandonExpired, anyOverdue, countDue, oweForgotten } from './upkeep-store.ts';
 
 /** Tasks that one statement rescues. */
@@ -57,10 +59,11 @@ async function sendUnparked({ tenantMaxRunning: cap, ...deps }: RescueDeps): Pro
 async function rescueLost(deps: PublishDeps): Promise<number> {
   let rescued = 0;
   for (;;) {
-    const { attempts, owed } = await abandonExpired(deps.sql, BATCH);
+    const { fates, owed } = await abandonExpired(deps.sql, BATCH);
+    recordAbandoned(fates, 'lost');
     await publishOwed(deps, owed);
-    rescued += attempts;
-    if (attempts < BATCH) return rescued;
+    rescued += fates.length;
+    if (fates.length < BATCH) return rescued;
   }
 }
 
@@ -76,6 +79,7 @@ async function sendForgotten(deps: PublishDeps): Promise<number> {
   const missing =
     ready > LONG_QUEUE ? 0 : (await countDue(deps.sql, ready + MOST_FORGOTTEN)) - ready;
   const messages = await oweForgotten(deps.sql, Math.max(missing, FEWEST_FORGOTTEN));
+  count('errand_rescues_total', { what: 'forgotten' }, messages.length);
   await publishOwed(deps, messages);
   return messages.length;
 }

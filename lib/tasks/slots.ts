@@ -36,7 +36,7 @@ export function aFreeSlot(sql: Sql, tenant: Fragment, cap: number): Fragment {
  * owed to the queue for it until a slot is free, so its nudge never comes.
  */
 export async function parkTask(sql: Sql, taskId: TaskId, cap: number): Promise<boolean> {
-  const parked = await sql`
+  const parked = await sql`/* parkTask */
     update errand.tasks t set parked_at = now(), nudge_at = 'infinity'
      where id = ${taskId} and status = 'queued' and run_at <= now() and parked_at is null
        and not exists (${aFreeSlot(sql, sql`select t.tenant`, cap)})
@@ -100,7 +100,7 @@ export async function unparkWhereFree(
   const tenants = likeTask
     ? sql`select tenant from errand.tasks where id = ${likeTask}`
     : sql`select tenant from waiting where tenant is not null`;
-  return sql<OwedMessage[]>`
+  return sql<OwedMessage[]>`/* unparkWhereFree */
     with recursive waiting as (
       ${tenantsWithParked(sql)}
     ), room as (

@@ -22,7 +22,7 @@ export interface Percentiles {
 export async function countByStatus(sql: Sql, tenant: Tenant): Promise<CountByStatus> {
   const tally = await readTally(sql, tenant);
   // The time is a parameter, and not read here, so that Postgres knows how little comes after it.
-  const since = await sql<StatusCount[]>`
+  const since = await sql<StatusCount[]>`/* countByStatus */
     select status, count(*) from errand.tasks
      where tenant = ${tenant} and finished_at >= ${tally.until}::text::timestamptz
      group by status
@@ -44,7 +44,7 @@ const NO_TASKS = { queued: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 
 
 async function readTally(sql: Sql, tenant: Tenant) {
   // One statement, so that the counts are those of that time.
-  const [tally] = await sql<[{ until: string; counts: StatusCount[] }]>`
+  const [tally] = await sql<[{ until: string; counts: StatusCount[] }]>`/* readTally */
     select tallied_until::text as until,
            coalesce((select jsonb_agg(jsonb_build_object('status', status, 'count', count))
                        from errand.tallies where tenant = ${tenant}), '[]') as counts
@@ -62,7 +62,7 @@ export interface RecentFigures {
 /** How many tasks of a tenant came and ended within the window. */
 export async function countRecent(sql: Sql, tenant: Tenant): Promise<RecentFigures> {
   const since = sql`now() - make_interval(secs => ${WINDOW_SECONDS})`;
-  const [row] = await sql<[RecentFigures]>`
+  const [row] = await sql<[RecentFigures]>`/* countRecent */
     select (select count(*) from errand.tasks
              where tenant = ${tenant} and created_at > ${since}) as created,
            count(*) filter (where status = 'succeeded') as succeeded,
@@ -78,7 +78,9 @@ export async function recentDurations(
   sql: Sql,
   tenant: Tenant,
 ): Promise<{ waitMs: Percentiles; runMs: Percentiles }> {
-  const [row] = await sql<[{ wait: (number | null)[] | null; run: (number | null)[] | null }]>`
+  const [row] = await sql<
+    [{ wait: (number | null)[] | null; run: (number | null)[] | null }]
+  >`/* recentDurations */
     with ended as (
       select extract(epoch from started_at - greatest(created_at, least(run_at, started_at))) * 1000
                as wait,
@@ -104,7 +106,7 @@ const rounded = (ms: number | null) => (ms === null ? null : Math.round(ms));
 
 /** For how long the oldest task has waited that could run; null when there is none. */
 export async function oldestWaitSeconds(sql: Sql, tenant: Tenant): Promise<number | null> {
-  const [row] = await sql<[{ seconds: number | null }]>`
+  const [row] = await sql<[{ seconds: number | null }]>`/* oldestWaitSeconds */
     select extract(epoch from now() - min(run_at))::float8 as seconds
       from (select run_at from errand.tasks
              where tenant = ${tenant} and status = 'queued'

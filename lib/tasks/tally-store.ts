@@ -12,7 +12,7 @@ const STEP_HOURS = 6;
 
 /** Tells whether it is time to extend the tally. */
 export async function isTallyDue(sql: Sql): Promise<boolean> {
-  const [row] = await sql<[{ due: boolean }]>`
+  const [row] = await sql<[{ due: boolean }]>`/* isTallyDue */
     select tallied_until < now() - make_interval(secs => ${MARGIN_SECONDS + INTERVAL_SECONDS}) as due
       from errand.tally_state`;
   return row.due;

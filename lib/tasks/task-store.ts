@@ -13,7 +13,7 @@ export const NUDGE_SECONDS = 30;
 /** One task of a tenant with its attempts. */
 export async function selectTask(sql: Sql, tenant: Tenant, id: TaskId): Promise<Task | undefined> {
   // One statement, so that the task and its attempts are of the same moment.
-  const rows = await sql<OutputRow[]>`
+  const rows = await sql<OutputRow[]>`/* selectTask */
     select ${summaryColumns(sql)}, output.*,
            a.stdout_bytes as "stdoutBytes", a.stderr_bytes as "stderrBytes"
       from errand.tasks t
@@ -35,7 +35,7 @@ export async function findSummaries(
   tenant: Tenant,
   ids: readonly TaskId[],
 ): Promise<TaskSummary[]> {
-  const rows = await sql<TaskRow[]>`
+  const rows = await sql<TaskRow[]>`/* findSummaries */
     select ${summaryColumns(sql)}
       from unnest(${[...ids]}::uuid[]) with ordinality as wanted (id, position)
       join errand.tasks t on t.id = wanted.id and t.tenant = ${tenant}
@@ -45,11 +45,15 @@ export async function findSummaries(
 }
 
 /**
- * Ends a queued task at once and asks the worker of a running one to end it; false when there is
- * neither. Against a claim, the one that comes first wins.
+ * Ends a queued task at once and asks the worker of a running one to end it; answers what the task
+ * is then, undefined when there is neither. Against a claim, the one that comes first wins.
  */
-export async function requestCancel(sql: Sql, actor: Actor, id: TaskId): Promise<boolean> {
-  const cancelled = await sql`
+export async function requestCancel(
+  sql: Sql,
+  actor: Actor,
+  id: TaskId,
+): Promise<'cancelled' | 'running' | undefined> {
+  const [cancelled] = await sql<{ status: 'cancelled' | 'running' }[]>`/* requestCancel */
     with t as (
       update errand.tasks
          set status = case when status = 'queued' then 'cancelled' else status end, parked_at = null,
@@ -62,8 +66,8 @@ export async function requestCancel(sql: Sql, actor: Actor, id: TaskId): Promise
     ), audited as (
       ${audit(sql, actor, 'task.cancel', sql`select id::text from t`)}
     )
-    select from t`;
-  return cancelled.length === 1;
+    select status from t`;
+  return cancelled?.status;
 }
 
 /** Queues an ended task for one more attempt; undefined when it has not ended or is not there. */
@@ -72,7 +76,7 @@ export async function requeueEnded(
   actor: Actor,
   id: TaskId,
 ): Promise<OwedMessage | undefined> {
-  const [owed] = await sql<OwedMessage[]>`
+  const [owed] = await sql<OwedMessage[]>`/* requeueEnded */
     with ended as (
       select id, tenant, status, finished_at from errand.tasks
        where id = ${id} and tenant = ${actor.tenant} and finished_at is not null

@@ -54,7 +54,7 @@ export async function walkFor(
 }
 
 async function countPlaces(sql: Sql, walk: TaskWalk): Promise<number> {
-  const [row] = await sql<[{ count: number }]>`
+  const [row] = await sql<[{ count: number }]>`/* countPlaces */
     select count(*) from (${walk.places(WORTH_COUNTING)}) as place`;
   return row.count;
 }

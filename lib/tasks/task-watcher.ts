@@ -98,7 +98,7 @@ export function makeTaskWatcher({ sql, shutdown }: WatcherDeps): TaskWatcher {
 
 /** Which of the awaited have come, by position from 1. */
 async function findArrived(sql: Sql, awaited: readonly Awaited[]): Promise<number[]> {
-  const rows = await sql<{ position: number }[]>`
+  const rows = await sql<{ position: number }[]>`/* findArrived */
     select w.position
       from unnest(${awaited.map(({ taskId }) => taskId)}::uuid[],
                   ${awaited.map(({ afterSeq }) => afterSeq ?? -1)}::bigint[],

@@ -13,8 +13,15 @@ const MAX_NUDGE_SECONDS = 900;
 
 /** Attempts that their worker does not bring to an end, and the messages owed for them now. */
 export interface Abandoned {
-  readonly attempts: number;
+  /** What became of the task of each. */
+  readonly fates: readonly Fate[];
   readonly owed: readonly OwedMessage[];
+}
+
+export interface Fate {
+  readonly status: 'queued' | 'failed' | 'cancelled';
+  /** Of a failure. */
+  readonly cause: string | null;
 }
 
 /**
@@ -45,6 +52,12 @@ export async function abandonHeld(
   });
 }
 
+interface AbandonedRow extends Fate {
+  readonly taskId: TaskId;
+  readonly tenant: Tenant;
+  readonly outboxId: number | null;
+}
+
 /**
  * The attempts end as `worker_lost`, unless their worker could still say that the sandbox broke.
  * Their tasks are, in this order: cancelled where that was asked for; failed where the command must
@@ -54,7 +67,7 @@ async function abandon(
   sql: Sql,
   { which, reason, counts }: { which: ReturnType<Sql>; reason: string; counts: boolean },
 ): Promise<Abandoned> {
-  const rows = await sql<{ taskId: TaskId; tenant: Tenant; outboxId: number | null }[]>`
+  const rows = await sql<AbandonedRow[]>`/* abandon */
     with lost as (
       select id, tenant, attempt, lost_attempts + ${counts ? 1 : 0} as losses,
              case when cancel_requested_at is not null then 'cancelled'
@@ -67,6 +80,13 @@ async function abandon(
                  and failure_code = 'sandbox_error') as trouble
         from errand.tasks
        where status = 'running' and ${which}
+    ), judged as (
+      select *,
+             case when fate <> 'failed' then null
+                  when trouble is not null then 'sandbox_error'
+                  when on_worker_lost = 'fail' then 'worker_lost'
+                  else 'attempts_exhausted' end as cause
+        from lost
     ), ended as (
       update errand.attempts a
          set status = 'failed', finished_at = now(), failure_code = 'worker_lost',
@@ -79,25 +99,22 @@ async function abandon(
              lost_attempts = losses, lease_expires_at = null, slot = null,
              nudge_at = now() + make_interval(secs => ${NUDGE_SECONDS}),
              finished_at = case when fate = 'queued' then null else now() end,
-             failure_code = case when fate <> 'failed' then null
-                                 when trouble is not null then 'sandbox_error'
-                                 when lost.on_worker_lost = 'fail' then 'worker_lost'
-                                 else 'attempts_exhausted' end,
-             failure_message = case when fate <> 'failed' then null
-                                    when trouble is not null then trouble
-                                    when lost.on_worker_lost = 'fail' then ${reason}
-                                    else 'Its worker stopped ' || losses || ' times.' end
-        from lost
-       where t.id = lost.id
+             failure_code = cause,
+             failure_message = case cause when 'sandbox_error' then trouble
+                                          when 'worker_lost' then ${reason}
+                                          when 'attempts_exhausted'
+                                            then 'Its worker stopped ' || losses || ' times.' end
+        from judged
+       where t.id = judged.id
     ), owed as (
       insert into errand.outbox (task_id, due_at, relay_at)
       select id, now(), ${relayAt(sql, sql`now()`)} from lost where fate = 'queued'
       returning id, task_id
     )
-    select lost.id as "taskId", lost.tenant, owed.id as "outboxId"
-      from lost left join owed on owed.task_id = lost.id`;
+    select judged.id as "taskId", tenant, fate as status, cause, owed.id as "outboxId"
+      from judged left join owed on owed.task_id = judged.id`;
   return {
-    attempts: rows.length,
+    fates: rows,
     owed: rows.flatMap(({ taskId, tenant, outboxId: id }) =>
       id === null ? [] : [{ id, taskId, tenant, delaySeconds: 0 }],
     ),
@@ -106,14 +123,14 @@ async function abandon(
 
 /** Tells whether a task has waited so long that its message may be lost. */
 export async function anyOverdue(sql: Sql): Promise<boolean> {
-  const [row] = await sql<[{ overdue: boolean }]>`
+  const [row] = await sql<[{ overdue: boolean }]>`/* anyOverdue */
     select exists (select from errand.tasks where status = 'queued' and nudge_at < now()) as overdue`;
   return row.overdue;
 }
 
 /** How many tasks should have a message in the queue now; counts to `limit` at most. */
 export async function countDue(sql: Sql, limit: number): Promise<number> {
-  const [row] = await sql<[{ due: number }]>`
+  const [row] = await sql<[{ due: number }]>`/* countDue */
     select count(*) as due from (
       select from errand.tasks t
        where status = 'queued' and run_at <= now() and parked_at is null
@@ -127,7 +144,7 @@ export async function countDue(sql: Sql, limit: number): Promise<number> {
  * long as it has waited already, so that a task that simply waits its turn gets few duplicates.
  */
 export async function oweForgotten(sql: Sql, limit: number): Promise<OwedMessage[]> {
-  return sql<OwedMessage[]>`
+  return sql<OwedMessage[]>`/* oweForgotten */
     with overdue as (
       select id from errand.tasks t
        where status = 'queued' and nudge_at < now() and not ${isOwedNow(sql)}
@@ -161,7 +178,7 @@ function isOwedNow(sql: Sql) {
 /** Deletes tasks that ended long ago, with their attempts; returns how many. */
 export async function deleteEnded(sql: Sql, days: number, limit: number): Promise<number> {
   // A common table expression, because a subquery may be run again for each row, past its limit.
-  const deleted = await sql`
+  const deleted = await sql`/* deleteEnded */
     with old as (
       select id, tenant, status, finished_at from errand.tasks
        where finished_at < now() - make_interval(days => ${days})

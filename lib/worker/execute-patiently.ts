@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isDatabaseUnavailable } from '../db/unavailable.ts';
 import { inOneLine } from '../observability/in-one-line.ts';
 import type { Logger } from '../observability/logger.ts';
+import { count } from '../observability/metrics.ts';
 import { giveUpSignal } from '../shutdown.ts';
 import type { ExecuteTask } from '../tasks/execute-task.ts';
 import type { TaskId } from '../tasks/task.ts';
@@ -26,6 +27,7 @@ export function makeExecutePatiently(deps: {
       try {
         using giveUp = giveUpSignal(shutdown, LONGEST_MS);
         const execution = await executeTask(taskId, giveUp.signal);
+        count('errand_messages_delivered_total', { result: execution });
         return logger.info({ taskId, execution }, 'execute-task');
       } catch (error) {
         if (!isDatabaseUnavailable(error) || shutdown.aborted) throw error;

@@ -34,6 +34,10 @@ describe('a request without an API key', () => {
     },
   );
 
+  it('is told no metrics', async () => {
+    expectProblem(await request('get-metrics', anHttpEvent()), 401, 'unauthenticated');
+  });
+
   it('stores nothing', async () => {
     expectProblem(await request('create-task', aPost({ command: 'true' })), 401, 'unauthenticated');
     expect(await database.sql`select from errand.tasks`).toHaveLength(0);
@@ -157,5 +161,25 @@ describe('a request with a key that has a limit', () => {
     const create = () => request('create-task', aPost({ command: 'true' }, headers));
     expectProblem(await create(), 403, 'insufficient_scope');
     expectProblem(await create(), 429, 'rate_limited');
+  });
+});
+
+describe('a key that asks for metrics, which are of all tenants', () => {
+  const metrics = (headers: Record<string, string>) =>
+    request('get-metrics', anHttpEvent({ path: '/metrics', headers }));
+
+  it('is the admin key of who runs the system', async () => {
+    const { headers } = await storeKey(database.sql, { tenant: 'default', scopes: ['admin'] });
+    expect(await metrics(headers)).toMatchObject({ status: 200 });
+  });
+
+  it('is answered 403 when it has another scope', async () => {
+    const key = await storeKey(database.sql, { tenant: 'default', scopes: ['read', 'write'] });
+    expectProblem(await metrics(key.headers), 403, 'insufficient_scope');
+  });
+
+  it("is answered 403 when it is another tenant's", async () => {
+    const key = await storeKey(database.sql, { tenant: 'acme', scopes: ['admin'] });
+    expectProblem(await metrics(key.headers), 403, 'insufficient_scope');
   });
 });

@@ -1,10 +1,9 @@
-import { PassThrough } from 'node:stream';
 import type { Context } from 'aws-lambda';
-import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { httpHandler } from '../../lib/http/http-handler.ts';
 import { QueueUnavailable } from '../../lib/queue/task-queue.ts';
 import { anHttpEvent } from '../support/http-event.ts';
+import { keptLog } from '../support/kept-log.ts';
 
 const context = {
   awsRequestId: 'aws-1',
@@ -12,17 +11,16 @@ const context = {
 } as Context;
 
 /** What is logged about a request that ends with the error. */
-async function logged(error: unknown): Promise<Record<string, unknown>[]> {
-  const output = new PassThrough({ encoding: 'utf8' });
+async function logged(error: unknown): Promise<readonly object[]> {
+  const { logger, lines } = keptLog();
   const handler = httpHandler(
-    { open: () => undefined, logger: pino(output), allowedHosts: [], corsOrigins: [] },
+    { open: () => undefined, logger, allowedHosts: [], corsOrigins: [] },
     async () => {
       throw error;
     },
   );
   await handler(anHttpEvent({ path: '/api/tasks' }), context);
-  const text: string = output.read() ?? '';
-  return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
+  return lines();
 }
 
 const refused = () =>
@@ -32,7 +30,7 @@ describe('problemDetails', () => {
   it('logs what is unavailable in one line without a stack', async () => {
     expect(await logged(refused())).toEqual([
       expect.objectContaining({
-        level: 40,
+        level: 'warn',
         msg: 'The database is not available. Try again shortly.',
         cause: 'connect ECONNREFUSED 127.0.0.1:5432',
         code: 'ECONNREFUSED',
@@ -53,7 +51,7 @@ describe('problemDetails', () => {
 
   it('logs a mistake of ours with its stack', async () => {
     const [line] = await logged(new TypeError('undefined is not a function'));
-    expect(line).toMatchObject({ level: 50, err: { message: 'undefined is not a function' } });
+    expect(line).toMatchObject({ level: 'error', err: { message: 'undefined is not a function' } });
     expect(JSON.stringify(line)).toContain('    at ');
   });
 });

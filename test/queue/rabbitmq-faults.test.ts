@@ -1,5 +1,3 @@
-import { PassThrough } from 'node:stream';
-import { type Logger, pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openRabbitQueue } from '../../lib/queue/rabbitmq.ts';
 import { type Consumer, consumeRabbit } from '../../lib/queue/rabbitmq-consumer.ts';
@@ -7,6 +5,7 @@ import type { RabbitSettings } from '../../lib/queue/rabbitmq-publisher.ts';
 import { QueueUnavailable, type TaskMessage, type TaskQueue } from '../../lib/queue/task-queue.ts';
 import { aTaskId } from '../support/a-task.ts';
 import { eventually } from '../support/eventually.ts';
+import { keptLog } from '../support/kept-log.ts';
 import { noRabbitServer, type Operator, openOperator, someQueue } from '../support/rabbitmq.ts';
 import { type Server, startRabbit } from '../support/servers.ts';
 
@@ -220,26 +219,3 @@ describe.skipIf(noRabbitServer)('RabbitMQ', () => {
     queue = openRabbitQueue(settings);
   }, 90_000);
 });
-
-interface Line {
-  readonly level: string;
-  readonly msg: string;
-  readonly cause?: string;
-}
-
-function keptLog(): { logger: Logger; lines: () => Line[] } {
-  const stream = new PassThrough();
-  let text = '';
-  stream.on('data', (bytes) => {
-    text += bytes;
-  });
-  const logger = pino({ base: {}, formatters: { level: (level) => ({ level }) } }, stream);
-  return {
-    logger,
-    lines: () =>
-      text
-        .split('\n')
-        .filter(Boolean)
-        .map((line) => JSON.parse(line)),
-  };
-}

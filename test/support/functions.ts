@@ -72,6 +72,7 @@ export type FunctionName =
   | 'create-task'
   | 'create-tasks'
   | 'get-docs'
+  | 'get-metrics'
   | 'get-openapi'
   | 'get-output'
   | 'get-stats'
@@ -92,8 +93,17 @@ export async function request(name: FunctionName, event: APIGatewayProxyEventV2)
   return {
     status: answer.statusCode ?? 0,
     headers: (answer.headers ?? {}) as Record<string, string>,
-    body: JSON.parse(answer.body || 'null'),
+    body: parse(answer.body),
   };
+}
+
+/** A document; or the text, where it is none. */
+function parse(body: string | undefined): unknown {
+  try {
+    return JSON.parse(body || 'null');
+  } catch {
+    return body;
+  }
 }
 
 /** Invokes the worker as an event source mapping does. */

@@ -6,6 +6,8 @@ export interface RequestFields {
   readonly path?: string;
   readonly query?: string;
   readonly pathParameters?: Record<string, string>;
+  /** As in `GET /api/tasks`; else what no route takes. */
+  readonly routeKey?: string;
   /** Names in lower case, as API Gateway writes them. */
   readonly headers?: Record<string, string>;
   readonly body?: string;
@@ -15,10 +17,11 @@ export interface RequestFields {
 /** A request as an HTTP API hands it to a function (payload format 2.0 of AWS's documentation). */
 export function anHttpEvent(fields: RequestFields = {}): APIGatewayProxyEventV2 {
   const { method = 'GET', path = '/', query = '', headers = {}, pathParameters } = fields;
+  const { routeKey = '$default' } = fields;
   const requestId = randomUUID();
   return {
     version: '2.0',
-    routeKey: '$default',
+    routeKey,
     rawPath: path,
     rawQueryString: query,
     headers: { host: 'localhost:3500', 'user-agent': 'curl/8.5.0', accept: '*/*', ...headers },
@@ -31,7 +34,7 @@ export function anHttpEvent(fields: RequestFields = {}): APIGatewayProxyEventV2 
       domainPrefix: 'id',
       http: { method, path, protocol: 'HTTP/1.1', sourceIp: '192.0.2.1', userAgent: 'curl/8.5.0' },
       requestId,
-      routeKey: '$default',
+      routeKey,
       stage: '$default',
       time: '12/Mar/2020:19:03:58 +0000',
       timeEpoch: 1583348638390,

@@ -122,7 +122,7 @@ describe('a cap on the running tasks of a tenant', () => {
 
   it('lets a parked task be cancelled', async () => {
     const { claims, parked } = await claimOrPark(await storeMany(3));
-    expect(parked[0] && (await requestCancel(database.sql, ACTOR, parked[0]))).toBe(true);
+    expect(parked[0] && (await requestCancel(database.sql, ACTOR, parked[0]))).toBe('cancelled');
     expect(await parkedNow()).toEqual([]);
     expect((await settle(claims[0]))?.owed).toEqual([]);
   });

@@ -32,7 +32,7 @@ function counting(sql: Sql): { sql: Sql; statements(): number } {
   let statements = 0;
   const counted = new Proxy(sql, {
     apply(target, self, args) {
-      if (String(args[0]).trimStart().startsWith('select w.position')) statements += 1;
+      if (String(args[0]).startsWith('/* findArrived */')) statements += 1;
       return Reflect.apply(target, self, args);
     },
   });
