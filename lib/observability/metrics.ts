@@ -1,4 +1,4 @@
-import type { Counter, Gauge, Histogram, LabelsOf, MetricName } from './metric-catalogue.ts';
+import type { Counter, Gauge, Histogram, LabelsOf } from './metric-catalogue.ts';
 
 /** Where measurements go. */
 export interface Recorder {
@@ -29,5 +29,3 @@ export function observe<Name extends Histogram>(
 export function set<Name extends Gauge>(name: Name, labels: LabelsOf<Name>, value: number): void {
   recorder?.set(name, labels, value);
 }
-
-export type { MetricName };
