@@ -14,6 +14,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
   pg_ctl --options="-c listen_addresses=" --wait start
   [ "$POSTGRES_DB" = postgres ] || createdb --username="$POSTGRES_USER" "$POSTGRES_DB"
-  pg_ctl --mode=fast --wait stop
+  # Who was connected has to be gone first: else the log would tell of it as of a fault.
+  pg_ctl --mode=smart --wait stop
 fi
 exec postgres -c listen_addresses=*
