@@ -1,6 +1,6 @@
 import type { SQSHandler } from 'aws-lambda';
 import { inLogContext } from '../lib/observability/log-context.ts';
-import { count } from '../lib/observability/metrics.ts';
+import { count, flushMetrics } from '../lib/observability/metrics.ts';
 import { deliverBatch } from '../lib/queue/sqs-batch.ts';
 import { logger, openWorker } from '../lib/services.ts';
 import { giveUpSignal } from '../lib/shutdown.ts';
@@ -17,14 +17,18 @@ export const handler: SQSHandler = async (event, context) => {
   const { executeTask, shutdown } = await openWorker();
   const remainingMs = context.getRemainingTimeInMillis() - SETTLE_MARGIN_MS;
   using giveUp = giveUpSignal(shutdown, Math.max(0, remainingMs));
-  return await deliverBatch(
-    event,
-    ({ taskId }) =>
-      inLogContext({ taskId }, async () => {
-        const execution = await executeTask(taskId, giveUp.signal);
-        count('errand_messages_delivered_total', { result: execution });
-        logger.info({ execution }, 'execute-task');
-      }),
-    logger,
-  );
+  try {
+    return await deliverBatch(
+      event,
+      ({ taskId }) =>
+        inLogContext({ taskId }, async () => {
+          const execution = await executeTask(taskId, giveUp.signal);
+          count('errand_messages_delivered_total', { result: execution });
+          logger.info({ execution }, 'execute-task');
+        }),
+      logger,
+    );
+  } finally {
+    flushMetrics();
+  }
 };

@@ -1,7 +1,8 @@
+import { scheduled } from '../lib/scheduled.ts';
 import { openUpkeep } from '../lib/services.ts';
 
 /** Schedule: counts the tasks that have ended, so that statistics need not. */
-export const handler = async (): Promise<void> => {
+export const handler = scheduled(async () => {
   const { tallyTasks } = await openUpkeep();
   await tallyTasks();
-};
+});

@@ -15,6 +15,7 @@ import { type StatementWatch, watchStatements } from './db/statement-watch.ts';
 import { type CheckHealth, makeCheckHealth } from './health/check-health.ts';
 import type { Authenticate } from './http/api-handler.ts';
 import { makeAuthenticate } from './http/authenticate.ts';
+import { openCloudWatch } from './observability/cloudwatch.ts';
 import { makeLogger } from './observability/logger.ts';
 import { recordTo } from './observability/metrics.ts';
 import type { MetricsText } from './observability/prometheus.ts';
@@ -57,10 +58,18 @@ import { makeTaskWatcher } from './tasks/task-watcher.ts';
 
 export const logger = makeLogger(parseLogLevel(process.env));
 
+const metrics = parseMetrics(process.env);
 /** What this process has measured; undefined where that goes elsewhere, or nowhere. */
-export const prometheus =
-  parseMetrics(process.env) === 'prometheus' ? await loadPrometheus() : undefined;
-recordTo(prometheus);
+const prometheus = metrics === 'prometheus' ? await loadPrometheus() : undefined;
+recordTo(
+  metrics === 'cloudwatch'
+    ? openCloudWatch({
+        service: process.env.METRICS_SERVICE || 'errand',
+        // Not the console, before whose lines Lambda's runtime puts the time.
+        write: (line) => process.stdout.write(line),
+      })
+    : prometheus,
+);
 
 /** On AWS there is nobody to ask, and the bundler leaves it out. */
 async function loadPrometheus() {

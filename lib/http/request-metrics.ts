@@ -1,6 +1,6 @@
 import type { MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { observe } from '../observability/metrics.ts';
+import { flushMetrics, observe } from '../observability/metrics.ts';
 
 type Middleware = MiddlewareObj<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2>;
 type Request = Parameters<NonNullable<Middleware['after']>>[0];
@@ -16,6 +16,7 @@ export function requestMetrics(): Middleware {
     const status = request.response?.statusCode ?? 500;
     const labels = { ...routeOf(request.event.routeKey), status };
     observe('errand_http_request_duration_seconds', labels, ms / 1000);
+    flushMetrics();
   };
   return {
     before(request) {

@@ -5,6 +5,8 @@ export interface Recorder {
   count<Name extends Counter>(name: Name, labels: LabelsOf<Name>, by: number): void;
   observe<Name extends Histogram>(name: Name, labels: LabelsOf<Name>, value: number): void;
   set<Name extends Gauge>(name: Name, labels: LabelsOf<Name>, value: number): void;
+  /** Writes what is kept back, where something is. */
+  flush?(): void;
 }
 
 let recorder: Recorder | undefined;
@@ -28,4 +30,9 @@ export function observe<Name extends Histogram>(
 
 export function set<Name extends Gauge>(name: Name, labels: LabelsOf<Name>, value: number): void {
   recorder?.set(name, labels, value);
+}
+
+/** To be called before an invocation ends: Lambda may freeze the process right after. */
+export function flushMetrics(): void {
+  recorder?.flush?.();
 }
