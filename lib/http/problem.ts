@@ -75,9 +75,14 @@ export function toProblem(error: unknown): HttpProblem {
   return new HttpProblem('internal_error', 'Something went wrong on our side.');
 }
 
-function notAllowed({ code, message, refusal, index }: CommandNotAllowed): HttpProblem {
-  const { rule, executable } = refusal;
-  return new HttpProblem(code, message, { members: { rule, executable, index } });
+function notAllowed({ code, message, first, refused }: CommandNotAllowed): HttpProblem {
+  const { rule, executable, index } = first;
+  return new HttpProblem(code, message, {
+    members: {
+      ...{ rule, executable, index },
+      refused: refused.map(({ reason, ...where }) => ({ ...where, detail: reason })),
+    },
+  });
 }
 
 function unavailable(what: string): HttpProblem {

@@ -47,18 +47,30 @@ export class IdempotencyKeyReused extends TaskError {
   }
 }
 
-/** The command policy of this deployment refuses a command. */
+/** A command that the policy refuses. */
+export interface RefusedCommand extends Refusal {
+  /** Which of the commands that were to be created together, from 0. */
+  readonly index: number;
+}
+
+/** The command policy of this deployment refuses commands. */
 export class CommandNotAllowed extends TaskError {
   override readonly name = 'CommandNotAllowed';
   override readonly code = 'command_not_allowed';
-  readonly refusal: Refusal;
-  /** Which of the commands that were to be created together, from 0. */
-  readonly index: number;
+  readonly first: RefusedCommand;
+  /** Every one of them. */
+  readonly refused: readonly RefusedCommand[];
 
-  constructor(refusal: Refusal, index: number) {
-    super(refusal.reason);
-    this.refusal = refusal;
-    this.index = index;
+  constructor(refused: readonly [RefusedCommand, ...RefusedCommand[]], commands: number) {
+    const [first] = refused;
+    super(
+      refused.length === 1
+        ? first.reason
+        : `${refused.length} of ${commands} commands are not allowed; "refused" tells which. ` +
+            `The first of them: ${first.reason}`,
+    );
+    this.first = first;
+    this.refused = refused;
   }
 }
 
