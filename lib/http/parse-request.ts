@@ -91,8 +91,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Also as `\u005f_proto__`. Looking first is cheap; a reviver sees every value. */
-const MAY_NAME_PROTO = /__proto__|\\u005f/i;
+/** Also with escaped letters (`__pr\u006fto__`). Looking first is cheap; a reviver sees every value. */
+const MAY_NAME_PROTO = /__proto__|\\u00(?:5f|7[024]|6f)/i;
 
 /** Half of all code would lose such a field silently, or worse. Nobody needs it as a name. */
 function refuseProto(key: string, value: unknown): unknown {
