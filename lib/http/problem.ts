@@ -29,6 +29,7 @@ const requestProblems = {
 const taskProblems = {
   task_not_found: { status: 404, title: 'Task not found' },
   attempt_not_found: { status: 404, title: 'Attempt not found' },
+  dead_letter_not_found: { status: 404, title: 'Dead letter not found' },
   task_ended: { status: 409, title: 'Task has ended' },
   task_not_ended: { status: 409, title: 'Task has not ended' },
   command_not_allowed: { status: 403, title: 'Command not allowed' },

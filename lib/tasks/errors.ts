@@ -4,6 +4,7 @@ import type { Task, TaskId } from './task.ts';
 export type TaskErrorCode =
   | 'task_not_found'
   | 'attempt_not_found'
+  | 'dead_letter_not_found'
   | 'task_ended'
   | 'task_not_ended'
   | 'idempotency_key_reused'
@@ -32,6 +33,19 @@ export class AttemptNotFound extends TaskError {
   constructor(taskId: TaskId, attempt: number, newest: number) {
     const has = newest === 0 ? 'it has not been started yet' : `its newest one is ${newest}`;
     super(`Task ${taskId} has no attempt ${attempt}: ${has}.`);
+  }
+}
+
+/** Also of a letter that was sent back before: who asks again learns that it is not there any more. */
+export class DeadLetterNotFound extends TaskError {
+  override readonly name = 'DeadLetterNotFound';
+  override readonly code = 'dead_letter_not_found';
+
+  constructor(id: string) {
+    super(
+      `There is no dead letter ${id}, or no more: it may have been sent back, or somebody else looks ` +
+        'at it right now, which hides it for half a minute at most.',
+    );
   }
 }
 
