@@ -1,3 +1,4 @@
+import { type Args, afterOptions, type Options } from './command-options.ts';
 import { setsExpandedByShell } from './expanded-variables.ts';
 
 /** What an executable runs of its arguments. */
@@ -8,7 +9,6 @@ export type Inner =
   | { readonly kind: 'shell'; readonly text: string }
   | { readonly kind: 'unknown'; readonly text: string };
 
-type Args = readonly (string | undefined)[];
 type Read = (name: string, args: Args) => Iterable<Inner>;
 
 /**
@@ -25,15 +25,7 @@ function basename(name: string): string {
   return base.startsWith('ld-linux') ? 'ld.so' : base;
 }
 
-interface OptionShape {
-  /** Options with an argument, as letters; the argument may follow at once. */
-  readonly taking?: string;
-  /** Options without one. */
-  readonly flags?: string;
-  /** Long options without an argument, or with one after `=` alone. */
-  readonly long?: readonly string[];
-  /** Long options with an argument: after `=`, or the next word. */
-  readonly longTaking?: readonly string[];
+interface PrefixShape extends Options {
   /** Words before the command: the duration of `timeout`. */
   readonly skip?: number;
   /** `name=value` may stand before the command. */
@@ -43,7 +35,7 @@ interface OptionShape {
 }
 
 /** Runs the rest of its arguments, after options of its own. */
-function prefix({ skip = 0, assigns = false, otherwise, ...options }: OptionShape): Read {
+function prefix({ skip = 0, assigns = false, otherwise, ...options }: PrefixShape): Read {
   return (name, args) => {
     let at = afterOptions(args, options);
     if (at === undefined) return unknown(name, args);
@@ -55,34 +47,6 @@ function prefix({ skip = 0, assigns = false, otherwise, ...options }: OptionShap
     if (words.length > 0) return [{ kind: 'words', words }];
     return otherwise ? [otherwise] : [];
   };
-}
-
-/** Where the options end; undefined when one of them is not known. */
-function afterOptions(
-  args: Args,
-  { taking = '', flags = '', long = [], longTaking = [] }: OptionShape,
-): number | undefined {
-  let at = 0;
-  for (; at < args.length; at++) {
-    const arg = args[at];
-    if (arg === undefined) return undefined;
-    if (arg === '--') return at + 1;
-    if (!arg.startsWith('-') || arg === '-') break;
-    if (arg.startsWith('--')) {
-      const [option = '', value] = arg.slice(2).split('=');
-      if (longTaking.includes(option)) at += value === undefined ? 1 : 0;
-      else if (!long.includes(option)) return undefined;
-      continue;
-    }
-    const letters = [...arg.slice(1)];
-    const takes = letters.findIndex((letter) => taking.includes(letter));
-    const known = (takes < 0 ? letters : letters.slice(0, takes)).every((letter) =>
-      flags.includes(letter),
-    );
-    if (!known) return undefined;
-    if (takes === letters.length - 1) at += 1; // Its argument is the next word.
-  }
-  return at;
 }
 
 /**
@@ -97,7 +61,8 @@ function shell(name: string, args: Args): readonly Inner[] {
     if (/^[-+]./.test(arg) && arg !== '--') {
       if (!/^(-[abCcefhmnuvx]*o?|\+[abCefhmnuvx]*o?)$/.test(arg)) break;
       isText ||= arg.startsWith('-') && arg.includes('c');
-      if (arg.endsWith('o')) at += 1; // The name of an option follows.
+      // The name of an option follows.
+      if (arg.endsWith('o') && args[++at] === undefined) break;
       continue;
     }
     const text = arg === '--' || arg === '-' ? args[at + 1] : arg;

@@ -96,6 +96,12 @@ describe('the executables of a shell text', () => {
       'nice --adjustment 5 timeout --signal KILL 5 a',
       ['nice', 'timeout', 'a'],
     ],
+    [
+      'an option with a variable',
+      'env -u $X curl; nice --adjustment $X a',
+      ['env', '?', 'nice', '?'],
+    ],
+    ['a shell with a variable', 'sh -o $X -c a', ['sh', '?']],
     ['sudo with an assignment', 'sudo A=1 curl', ['sudo', 'curl']],
     ['a shell with options after -c', "sh -c -x +e -o errexit -- 'curl x'", ['sh', 'curl']],
     ['a shell with an option and its name', "sh -eco errexit 'curl x'", ['sh', 'curl']],
