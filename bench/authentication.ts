@@ -9,6 +9,7 @@ import { connect } from '../lib/db/connection.ts';
 import { migrate, readMigrations } from '../lib/db/migrate.ts';
 import { apiHandler } from '../lib/http/api-handler.ts';
 import { makeAuthenticate } from '../lib/http/authenticate.ts';
+import { NoQuery } from '../lib/http/query-fields.ts';
 import { ok } from '../lib/http/response.ts';
 import { makeLogger } from '../lib/observability/logger.ts';
 import { makeFindTask } from '../lib/tasks/find-task.ts';
@@ -48,7 +49,9 @@ function reading(authenticate: ReturnType<typeof makeAuthenticate>, headers: obj
     corsOrigins: [],
     open: async () => ({ authenticate }),
   };
-  const handler = apiHandler(edge, { scope: 'read' }, async () => ok(await findTask(TENANT, task)));
+  const handler = apiHandler(edge, { scope: 'read', query: NoQuery }, async () =>
+    ok(await findTask(TENANT, task)),
+  );
   const context = { awsRequestId: 'bench', getRemainingTimeInMillis: () => 60_000 };
   return async () => {
     const startedAt = performance.now();

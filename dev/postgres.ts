@@ -106,7 +106,7 @@ function launch(
 async function answers(options: PostgresOptions, signal: AbortSignal): Promise<void> {
   for (;;) {
     try {
-      await askOnce(databaseUrl(options, 'postgres'), 2, async (sql) => {
+      await askOnce(databaseUrl(options, 'postgres'), { connectSeconds: 2 }, async (sql) => {
         const [existing] = await sql`select from pg_database where datname = ${DATABASE}`;
         if (existing === undefined) await sql`create database ${sql(DATABASE)}`;
       });

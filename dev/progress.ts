@@ -10,6 +10,7 @@ export interface Progress {
   /** Runs a step and tells how long it took; its answer is the detail. */
   step(name: string, state: PartState, run: () => Promise<string>): Promise<void>;
   done(name: string, detail: string): void;
+  waiting(name: string, why: string): void;
   missing(name: string, advice: string): void;
   note(message: string): void;
   /** All parts are ready: where, what to try, and what stays when they are stopped. */
@@ -48,6 +49,7 @@ export function openProgress(terminal: Terminal): Progress {
       if (!stopping) tellReady(terminal, { url, settings, tookMs: performance.now() - startedAt });
     },
     done: (name, detail) => terminal.part(name, 'ready', performance.now() - startedAt, detail),
+    waiting: (name, why) => terminal.part(name, 'waits', undefined, why),
     missing: (name, advice) => terminal.part(name, 'missing', undefined, advice),
     note: (message) => terminal.line(`  ${message}`),
     stopping() {

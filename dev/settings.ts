@@ -139,11 +139,20 @@ export function publicUrl({ host, port }: Settings): string {
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
+const WHERE_TO_LISTEN =
+  'It is the address to listen on: HOST=127.0.0.1 for this machine alone, HOST=0.0.0.0 for all of its addresses.';
+
 /** @throws Refusal when another program has the port, before anything is started. */
 export async function refuseTakenPort({ host, port }: Settings): Promise<void> {
   const reason = await whyTaken(host, port);
   if (reason === 'EADDRINUSE') throw taken(`Port ${port} is taken by another program.`, port + 1);
   if (reason === 'EACCES') throw taken(`Port ${port} needs more rights than you have.`, 3500);
+  if (reason === 'ENOTFOUND' || reason === 'EAI_AGAIN') {
+    throw new Refusal(`HOST is ${host}, a name that does not resolve.`, WHERE_TO_LISTEN);
+  }
+  if (reason === 'EADDRNOTAVAIL') {
+    throw new Refusal(`HOST is ${host}, which is no address of this machine.`, WHERE_TO_LISTEN);
+  }
   if (reason !== undefined) {
     throw new Refusal(`Cannot listen on ${host}:${port} (${reason}).`, 'Set HOST and PORT.');
   }

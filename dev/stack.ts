@@ -1,6 +1,8 @@
 import { openSandbox } from '../lib/sandbox/open-sandbox.ts';
 import { tellAccess } from './access.ts';
 import { choosePorts } from './chosen-ports.ts';
+import { placeOf } from './database-trouble.ts';
+import { untilDatabaseAnswers } from './database-wait.ts';
 import { emulatorAnswers, emulatorEndpoint, emulatorPart } from './emulator.ts';
 import { functionsPart } from './functions.ts';
 import type { Serving } from './ipc.ts';
@@ -100,6 +102,7 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
   const database = (async () => {
     if (settings.databaseUrl === undefined)
       await runPostgres(options, run, ports.postgres, password);
+    else await waitForDatabase(settings.databaseUrl, progress);
     await progress.step('migrations', 'ready', () =>
       migrateDatabase(project, environment.DATABASE_URL),
     );
@@ -124,6 +127,14 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
       ? run(workerPart({ project, state, environment }))
       : undefined;
   await Promise.all([dependencies, functions, worker]);
+}
+
+/** Of the user's own. Who starts it with us, or mistyped its name, is to see what we wait for. */
+async function waitForDatabase(url: string, progress: Progress): Promise<void> {
+  await progress.step('postgres', 'ready', async () => {
+    await untilDatabaseAnswers(url, { onWaiting: (why) => progress.waiting('postgres', why) });
+    return `${placeOf(url)}, of yours`;
+  });
 }
 
 async function runPostgres(

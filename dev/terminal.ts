@@ -11,7 +11,7 @@ export interface Terminal {
   readonly paint: Paint;
 }
 
-export type PartState = 'created' | 'ready' | 'restarts' | 'missing' | 'failed';
+export type PartState = 'created' | 'ready' | 'waits' | 'restarts' | 'missing' | 'failed';
 export type Colour = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 export type Paint = (colour: Colour, text: string) => string;
 
@@ -27,6 +27,7 @@ const CODES: Readonly<Record<Colour, readonly [number, number]>> = {
 const STATE_COLOURS: Readonly<Record<PartState, Colour>> = {
   created: 'green',
   ready: 'green',
+  waits: 'yellow',
   restarts: 'yellow',
   missing: 'yellow',
   failed: 'red',

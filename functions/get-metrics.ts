@@ -1,6 +1,7 @@
 import { EVERYBODY } from '../lib/access/caller.ts';
 import { apiHandler } from '../lib/http/api-handler.ts';
 import { HttpProblem } from '../lib/http/problem.ts';
+import { NoQuery } from '../lib/http/query-fields.ts';
 import { observation } from '../lib/services.ts';
 
 const OPEN_METRICS = 'application/openmetrics-text';
@@ -11,7 +12,7 @@ const OPEN_METRICS = 'application/openmetrics-text';
  */
 export const handler = apiHandler(
   observation,
-  { scope: 'admin', produces: [OPEN_METRICS, 'text/plain'] },
+  { scope: 'admin', query: NoQuery, produces: [OPEN_METRICS, 'text/plain'] },
   async ({ caller }, { readMetrics }) => {
     if (caller.tenant !== EVERYBODY.tenant) {
       throw new HttpProblem(

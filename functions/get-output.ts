@@ -1,7 +1,7 @@
 import { apiHandler } from '../lib/http/api-handler.ts';
 import { OutputQuery } from '../lib/http/output-requests.ts';
 import { rawOutput, viewOutput } from '../lib/http/output-view.ts';
-import { parsePath, parseQuery } from '../lib/http/parse-request.ts';
+import { parsePath } from '../lib/http/parse-request.ts';
 import { ok } from '../lib/http/response.ts';
 import { TaskPath } from '../lib/http/task-requests.ts';
 import { api } from '../lib/services.ts';
@@ -18,10 +18,10 @@ const MAX_BYTES = 400 * 1024;
  */
 export const handler = apiHandler(
   api,
-  { scope: 'read', produces: ['application/json', 'text/plain'] },
-  async ({ event, caller, mediaType }, { readOutput }) => {
+  { scope: 'read', query: OutputQuery, produces: ['application/json', 'text/plain'] },
+  async ({ event, caller, query, mediaType }, { readOutput }) => {
     const { taskId } = parsePath(event, TaskPath);
-    const { after, attempt, wait } = parseQuery(event, OutputQuery);
+    const { after, attempt, wait } = query;
     const page = await readOutput(caller.tenant, taskId, {
       after,
       attempt,

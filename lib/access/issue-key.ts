@@ -22,7 +22,7 @@ export async function issueKey(
   return { stored, apiKey: formatApiKey({ id, secret }) };
 }
 
-/** Gives a key a new secret; undefined when there is none that is still good. */
+/** Gives a key a new secret; undefined when it cannot have one, see `rotateKey`. */
 export async function reissueKey(
   sql: Sql,
   actor: Actor,

@@ -88,7 +88,8 @@ export async function revokeKey(
 
 /**
  * Gives a key another secret. The one that it had is good for `overlapSeconds` more; one before
- * that is forgotten. Undefined when the key is not there, was revoked, or has expired.
+ * that is forgotten. Undefined when the key is not there, was revoked, or has expired; and when an
+ * overlap is asked for while the one before still runs, which would end too soon.
  */
 export async function rotateKey(
   sql: Sql,
@@ -103,6 +104,7 @@ export async function rotateKey(
              previous_until = now() + make_interval(secs => ${overlapSeconds})
        where id = ${id} and tenant = ${actor.tenant} and revoked_at is null
          and (expires_at is null or expires_at > now())
+         and (${overlapSeconds} = 0 or previous_until is null or previous_until <= now())
       returning *
     ), audited as (
       ${audit(sql, actor, 'key.rotate', sql`select id::text from k`)}

@@ -1,8 +1,10 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import type { z } from 'zod';
 import type { Actor, Principal, Scope } from '../access/caller.ts';
 import { negotiate } from './accept.ts';
 import { challenge } from './bearer.ts';
 import { type Edge, httpHandler } from './http-handler.ts';
+import { parseQuery } from './parse-request.ts';
 import { HttpProblem } from './problem.ts';
 import { requestIdOf } from './request-id.ts';
 
@@ -10,25 +12,31 @@ import { requestIdOf } from './request-id.ts';
 export type Authenticate = (event: APIGatewayProxyEventV2) => Promise<Principal>;
 
 /** A request that is known to be allowed. */
-export interface ApiRequest {
+export interface ApiRequest<Query> {
   readonly event: APIGatewayProxyEventV2;
   readonly caller: Actor;
+  readonly query: Query;
   /** What of the media types that the function answers the caller likes best. */
   readonly mediaType: string;
 }
 
-export interface ApiOptions {
+export interface ApiOptions<Query> {
   /** What a key must be good for. */
   readonly scope: Scope;
+  /** Its query parameters. With any other a request is refused: it would be half understood. */
+  readonly query: z.ZodType<Query>;
   /** What the function answers; the first one unless the caller asks for another. */
   readonly produces?: readonly [string, ...string[]];
 }
 
 /** A function of the API: serves those whose key is good for it. */
-export function apiHandler<Services extends { readonly authenticate: Authenticate }>(
+export function apiHandler<Services extends { readonly authenticate: Authenticate }, Query>(
   edge: Edge & { open: () => Promise<Services> },
-  { scope, produces = ['application/json'] }: ApiOptions,
-  handle: (request: ApiRequest, services: Services) => Promise<APIGatewayProxyStructuredResultV2>,
+  { scope, query: querySchema, produces = ['application/json'] }: ApiOptions<Query>,
+  handle: (
+    request: ApiRequest<Query>,
+    services: Services,
+  ) => Promise<APIGatewayProxyStructuredResultV2>,
 ) {
   return httpHandler(edge, async (event, services, context) => {
     const { tenant, keyId, scopes } = await services.authenticate(event);
@@ -40,9 +48,10 @@ export function apiHandler<Services extends { readonly authenticate: Authenticat
       );
     }
     const mediaType = negotiate(event, produces);
+    const query = parseQuery(event, querySchema);
     // The address that the gateway saw. X-Forwarded-For holds what the caller likes.
     const sourceIp = event.requestContext.http.sourceIp || null;
     const caller = { tenant, keyId, requestId: requestIdOf(event, context), sourceIp };
-    return handle({ event, caller, mediaType }, services);
+    return handle({ event, caller, query, mediaType }, services);
   });
 }

@@ -31,7 +31,7 @@ export function makeAuthenticate({ sql }: { sql: Sql }): Authenticate {
 function whyNot(shown: Exclude<Shown, { kind: 'good' }>): string {
   switch (shown.kind) {
     case 'unknown':
-      return 'There is no such API key.';
+      return 'There is no API key with this id and this secret: it is mistyped, or was replaced long ago.';
     case 'revoked':
       return `The API key was revoked at ${shown.at.toISOString()}.`;
     case 'expired':

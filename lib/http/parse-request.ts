@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import type { z } from 'zod';
+import * as z from 'zod';
 import { type FieldError, HttpProblem } from './problem.ts';
 
 /** Far above what a valid task takes (lib/tasks/limits.ts), and below Lambda's 6 MB. */
@@ -34,7 +34,7 @@ export function parsePath<T>(event: APIGatewayProxyEventV2, schema: z.ZodType<T>
   return check(event.pathParameters ?? {}, schema);
 }
 
-/** The query, checked; a repeated parameter is an array. @throws HttpProblem 400 */
+/** The query, checked; a repeated parameter is an array. @throws HttpProblem 400 that names the known ones */
 export function parseQuery<T>(event: APIGatewayProxyEventV2, schema: z.ZodType<T>): T {
   const params = new URLSearchParams(event.rawQueryString);
   const query = Object.fromEntries(
@@ -43,7 +43,15 @@ export function parseQuery<T>(event: APIGatewayProxyEventV2, schema: z.ZodType<T
       return [name, values.length === 1 ? values[0] : values];
     }),
   );
-  return check(query, schema);
+  const known = namesIn(schema);
+  const takes = known.length > 0 ? `known are ${known.join(', ')}` : 'there are none here';
+  return check(query, schema, `is not a known parameter: ${takes}`);
+}
+
+/** The parameters of a query, whatever is made of them. */
+function namesIn(schema: unknown): string[] {
+  if (schema instanceof z.ZodPipe) return namesIn(schema.in);
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 }
 
 function requireJson(headers: APIGatewayProxyEventV2['headers']): void {
@@ -91,8 +99,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Also as `\u005f_proto__`. Looking first is cheap; a reviver sees every value. */
-const MAY_NAME_PROTO = /__proto__|\\u005f/i;
+/** Also with escaped letters (`__pr\u006fto__`). Looking first is cheap; a reviver sees every value. */
+const MAY_NAME_PROTO = /__proto__|\\u00(?:5f|7[024]|6f)/i;
 
 /** Half of all code would lose such a field silently, or worse. Nobody needs it as a name. */
 function refuseProto(key: string, value: unknown): unknown {
@@ -102,10 +110,10 @@ function refuseProto(key: string, value: unknown): unknown {
   });
 }
 
-function check<T>(value: unknown, schema: z.ZodType<T>): T {
+function check<T>(value: unknown, schema: z.ZodType<T>, unknown = 'is not a known field'): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.flatMap(fieldErrors);
+  const errors = parsed.error.issues.flatMap((issue) => fieldErrors(issue, unknown));
   throw new HttpProblem('invalid_request', summaryOf(errors), {
     errors: errors.slice(0, MAX_COMPLAINTS),
   });
@@ -118,11 +126,11 @@ function summaryOf(errors: readonly FieldError[]): string {
   return `${errors.length} fields are wrong; ${listed} "errors".`;
 }
 
-function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+function fieldErrors(issue: z.core.$ZodIssue, unknown: string): FieldError[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
       path: pathOf([...issue.path, key]),
-      message: 'is not a known field',
+      message: unknown,
     }));
   }
   return [{ path: pathOf(issue.path), message: issue.message }];

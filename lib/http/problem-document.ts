@@ -20,6 +20,17 @@ export const ProblemDocument = z
       )
       .exactOptional()
       .meta({ description: 'What is wrong with each field, up to 20 of them.' }),
+    refused: z
+      .array(
+        z.object({
+          index: z.int().min(0).meta({ description: 'Which command of the batch, from 0.' }),
+          rule: z.string(),
+          executable: z.string().nullable(),
+          detail: z.string(),
+        }),
+      )
+      .exactOptional()
+      .meta({ description: 'Every command that the command policy does not allow.' }),
   })
   .meta({
     id: 'Problem',

@@ -29,6 +29,7 @@ const requestProblems = {
 const taskProblems = {
   task_not_found: { status: 404, title: 'Task not found' },
   attempt_not_found: { status: 404, title: 'Attempt not found' },
+  dead_letter_not_found: { status: 404, title: 'Dead letter not found' },
   task_ended: { status: 409, title: 'Task has ended' },
   task_not_ended: { status: 409, title: 'Task has not ended' },
   command_not_allowed: { status: 403, title: 'Command not allowed' },
@@ -75,9 +76,14 @@ export function toProblem(error: unknown): HttpProblem {
   return new HttpProblem('internal_error', 'Something went wrong on our side.');
 }
 
-function notAllowed({ code, message, refusal, index }: CommandNotAllowed): HttpProblem {
-  const { rule, executable } = refusal;
-  return new HttpProblem(code, message, { members: { rule, executable, index } });
+function notAllowed({ code, message, first, refused }: CommandNotAllowed): HttpProblem {
+  const { rule, executable, index } = first;
+  return new HttpProblem(code, message, {
+    members: {
+      ...{ rule, executable, index },
+      refused: refused.map(({ reason, ...where }) => ({ ...where, detail: reason })),
+    },
+  });
 }
 
 function unavailable(what: string): HttpProblem {

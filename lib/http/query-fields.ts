@@ -4,6 +4,9 @@ import type { oas31 } from 'zod-openapi';
 // Parameters reach a function as text, once or several times. The OpenAPI document shows what the
 // text stands for.
 
+/** Of a route that has no parameters. */
+export const NoQuery = z.strictObject({});
+
 export const once = z.string('must be given once');
 
 /** A text as JSON Schema measures it: in characters, of which some take two of JavaScript's. */

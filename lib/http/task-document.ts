@@ -53,6 +53,8 @@ export const TaskSummaryDocument = z
     status,
     attempt: count.meta({ description: 'The number of the newest attempt; 0 before the first.' }),
     maxAttempts: count,
+    retryDelaySeconds: count,
+    onWorkerLost: z.enum(['rerun', 'fail']),
     ...result,
     timeoutSeconds: count,
     memoryMb: count,

@@ -78,7 +78,7 @@ export function cursorAfter({ createdAt, id }: Place): string {
   return Buffer.from(`${createdAt.getTime()}.${id}`).toString('base64url');
 }
 
-/** Query of `GET /api/tasks`. A name with a typing error would list the wrong tasks: it is refused. */
+/** Query of `GET /api/tasks`. */
 export const ListTasksQuery = z
   .strictObject({
     status: statuses,

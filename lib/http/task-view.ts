@@ -14,6 +14,8 @@ export function viewSummary(task: TaskSummary): z.infer<typeof TaskSummaryDocume
     status: task.status,
     attempt: task.attempt,
     maxAttempts: task.maxAttempts,
+    retryDelaySeconds: task.retryDelaySeconds,
+    onWorkerLost: task.onWorkerLost,
     ...viewResult(task.result),
     failure: task.failure,
     timeoutSeconds: task.timeoutSeconds,

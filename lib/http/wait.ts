@@ -1,18 +1,25 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import * as z from 'zod';
-import { parseQuery } from './parse-request.ts';
-import { wholeNumberText } from './query-fields.ts';
+import { once, wholeNumberText } from './query-fields.ts';
 
 /** An API Gateway gives up after 30 s, and what is asked of the database takes time as well. */
 export const MAX_WAIT_SECONDS = 25;
 
 export const waitSeconds = wholeNumberText({ min: 0, max: MAX_WAIT_SECONDS });
 
-/** Query of `GET /api/tasks/{taskId}`, and of what else may wait for the end of a task. */
-export const WaitQuery = z.object({
+/** Query of what may wait for the end of a task. */
+export const WaitQuery = z.strictObject({
   wait: waitSeconds
     .optional()
     .meta({ description: 'Wait so many seconds for the end of the task.' }),
+});
+
+/** Query of `GET /api/tasks/{taskId}`. */
+export const TaskQuery = WaitQuery.extend({
+  id: once.optional().meta({
+    description: 'Taken from the clients of old that send it, and ignored.',
+    deprecated: true,
+  }),
 });
 
 export interface Wait {
@@ -25,10 +32,12 @@ export interface Wait {
  * How long a caller wants to wait: `?wait=N`, or the header `Prefer: wait=N`. As RFC 7240 asks, a
  * preference that is malformed is ignored, and one for too long is met as far as it can be.
  */
-export function waitOf(event: APIGatewayProxyEventV2): Wait {
-  const { wait } = parseQuery(event, WaitQuery);
+export function waitOf(
+  { headers }: APIGatewayProxyEventV2,
+  { wait }: z.infer<typeof WaitQuery>,
+): Wait {
   if (wait !== undefined) return { ms: wait * 1000, headers: {} };
-  const preferred = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?/i.exec(event.headers.prefer ?? '')?.[1];
+  const preferred = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?/i.exec(headers.prefer ?? '')?.[1];
   if (preferred === undefined) return { ms: 0, headers: {} };
   const seconds = Math.min(Number(preferred), MAX_WAIT_SECONDS);
   return { ms: seconds * 1000, headers: { 'preference-applied': `wait=${seconds}` } };

@@ -1,3 +1,6 @@
+import { type Args, afterOptions, type Options } from './command-options.ts';
+import { setsExpandedByShell } from './expanded-variables.ts';
+
 /** What an executable runs of its arguments. */
 export type Inner =
   /** Another command; an unknown first word is undefined. */
@@ -6,15 +9,14 @@ export type Inner =
   | { readonly kind: 'shell'; readonly text: string }
   | { readonly kind: 'unknown'; readonly text: string };
 
-type Args = readonly (string | undefined)[];
-type Read = (name: string, args: Args) => readonly Inner[];
+type Read = (name: string, args: Args) => Iterable<Inner>;
 
 /**
  * The commands within a command: what `env`, `xargs`, `sh -c` and their like run. A program that can
  * run anything and is not here (an interpreter, an editor) runs what it likes, and is to be allowed
  * or not as such.
  */
-export function commandsWithin(name: string, args: Args): readonly Inner[] {
+export function commandsWithin(name: string, args: Args): Iterable<Inner> {
   return WRAPPERS.get(basename(name))?.(name, args) ?? [];
 }
 
@@ -23,43 +25,23 @@ function basename(name: string): string {
   return base.startsWith('ld-linux') ? 'ld.so' : base;
 }
 
-interface OptionShape {
-  /** Options with an argument, as letters; the argument may follow at once. */
-  readonly taking?: string;
-  /** Options without one. */
-  readonly flags?: string;
-  /** Long options without an argument, or with one after `=`. */
-  readonly long?: readonly string[];
+interface PrefixShape extends Options {
   /** Words before the command: the duration of `timeout`. */
   readonly skip?: number;
+  /** `name=value` may stand before the command. */
+  readonly assigns?: boolean;
   /** Runs something also when no command is given. */
   readonly otherwise?: Inner;
 }
 
 /** Runs the rest of its arguments, after options of its own. */
-function prefix({ taking = '', flags = '', long = [], skip = 0, otherwise }: OptionShape): Read {
+function prefix({ skip = 0, assigns = false, otherwise, ...options }: PrefixShape): Read {
   return (name, args) => {
-    let at = 0;
-    for (; at < args.length; at++) {
-      const arg = args[at];
-      if (arg === undefined) return unknown(name, args);
-      if (arg === '--') {
-        at += 1;
-        break;
-      }
-      if (/^[A-Za-z_]\w*=/.test(arg) && name.endsWith('env')) continue;
-      if (!arg.startsWith('-') || arg === '-') break;
-      if (arg.startsWith('--')) {
-        if (!long.includes(arg.slice(2).split('=')[0] ?? '')) return unknown(name, args);
-        continue;
-      }
-      const letters = [...arg.slice(1)];
-      const takes = letters.findIndex((letter) => taking.includes(letter));
-      const known = (takes < 0 ? letters : letters.slice(0, takes)).every((letter) =>
-        flags.includes(letter),
-      );
-      if (!known) return unknown(name, args);
-      if (takes === letters.length - 1) at += 1; // Its argument is the next word.
+    let at = afterOptions(args, options);
+    if (at === undefined) return unknown(name, args);
+    if (assigns && args[at] === '-') at += 1; // To env, that is `-i`.
+    for (; assigns && args[at]?.includes('='); at++) {
+      if (setsExpandedByShell(args[at] ?? '')) return unknown(name, args);
     }
     const words = args.slice(at + skip);
     if (words.length > 0) return [{ kind: 'words', words }];
@@ -67,16 +49,27 @@ function prefix({ taking = '', flags = '', long = [], skip = 0, otherwise }: Opt
   };
 }
 
-/** A shell: `-c` and a text, or a file of which nobody knows what it holds. */
+/**
+ * A shell: `-c`, further options, and a text. Else it reads a file, or its input (also with `-s`),
+ * of which nobody knows what it holds; and with `-i` and `-l` what its environment names.
+ */
 function shell(name: string, args: Args): readonly Inner[] {
-  const at = args.findIndex((arg) => arg === undefined || /^-[a-z]*c[a-z]*$/.test(arg));
-  const text = args[at + 1];
-  const before = args.slice(0, Math.max(at, 0));
-  const onlyOptions = before.every((arg) => arg !== undefined && /^[-+]/.test(arg));
-  if (at < 0 || args[at] === undefined || text === undefined || !onlyOptions) {
-    return unknown(name, args);
+  let isText = false;
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at];
+    if (arg === undefined) break;
+    if (/^[-+]./.test(arg) && arg !== '--') {
+      if (!/^(-[abCcefhmnuvx]*o?|\+[abCefhmnuvx]*o?)$/.test(arg)) break;
+      isText ||= arg.startsWith('-') && arg.includes('c');
+      // The name of an option follows.
+      if (arg.endsWith('o') && args[++at] === undefined) break;
+      continue;
+    }
+    const text = arg === '--' || arg === '-' ? args[at + 1] : arg;
+    if (!isText || text === undefined) break;
+    return [{ kind: 'shell', text }];
   }
-  return [{ kind: 'shell', text }];
+  return unknown(name, args);
 }
 
 /** Joins its arguments, and runs them as a shell text. */
@@ -92,47 +85,54 @@ function trap(name: string, args: Args): readonly Inner[] {
   return evaluate(name, [first]);
 }
 
-/** `find ... -exec command ;`, as often as it says so. */
-function find(_name: string, args: Args): readonly Inner[] {
-  const starts = args.flatMap((arg, at) =>
-    arg === undefined || /^-(exec|execdir|ok|okdir)$/.test(arg) ? [at + 1] : [],
-  );
-  return starts.map((start): Inner => {
-    if (args[start - 1] === undefined) return { kind: 'unknown', text: 'find ...' };
-    const end = args.findIndex((arg, at) => at >= start && (arg === ';' || arg === '+'));
-    return { kind: 'words', words: args.slice(start, end < 0 ? undefined : end) };
-  });
+/**
+ * `find ... -exec command ;`, as often as it says so. What looks like `-exec` may be the argument of
+ * something else, so each one counts. In place of `{}` there will be names of files.
+ */
+function* find(name: string, args: Args): Generator<Inner> {
+  const words = args.map((arg) => (arg?.includes('{}') ? undefined : arg));
+  const ends = endsOfExec(args);
+  for (const [at, arg] of args.entries()) {
+    if (arg !== undefined && !/^-(exec|execdir|ok|okdir)$/.test(arg)) continue;
+    const end = ends[at + 1];
+    if (arg === undefined || end === undefined) {
+      yield* unknown(name, args);
+      return;
+    }
+    yield { kind: 'words', words: words.slice(at + 1, end) };
+  }
 }
 
-/** What it runs gets further words from its input, or in place of some of them (`-I`). */
-function xargs(name: string, args: Args): readonly Inner[] {
-  return readXargs(name, args).map((inner): Inner => {
-    if (inner.kind !== 'words') return inner;
-    const replaced = args.some((arg) => arg !== undefined && /^-\w*[Ii]|^--replace/.test(arg));
-    const [first] = inner.words;
-    if (replaced && !/^[\w./-]+$/.test(first ?? ''))
-      return { kind: 'unknown', text: `${name} ...` };
-    return { kind: 'words', words: [...inner.words, undefined] };
-  });
+/** For each argument, where a command that begins there ends: at `;`, or at the `+` of `{} +`. */
+function endsOfExec(args: Args): (number | undefined)[] {
+  const ends: (number | undefined)[] = Array(args.length).fill(undefined);
+  for (let at = args.length - 1; at >= 0; at--) {
+    const isEnd = args[at] === ';' || (args[at] === '+' && args[at - 1] === '{}');
+    ends[at] = isEnd ? at : ends[at + 1];
+  }
+  return ends;
+}
+
+/** What it runs gets further words from its input, or in place of parts of them (`-I`). */
+function* xargs(name: string, args: Args): Generator<Inner> {
+  const replaces = args.some((arg) => arg !== undefined && /^-\w*[Ii]|^--replace/.test(arg));
+  for (const inner of readXargs(name, args)) {
+    if (inner.kind !== 'words') yield inner;
+    else if (!replaces) yield { kind: 'words', words: [...inner.words, undefined] };
+    else if (!/^[\w./-]+$/.test(inner.words[0] ?? '')) yield* unknown(name, args);
+    else
+      yield {
+        kind: 'words',
+        words: [inner.words[0], ...inner.words.slice(1).map(() => undefined)],
+      };
+  }
 }
 
 const readXargs = prefix({
   taking: 'InPLsdEa',
   flags: '0rtpxo',
-  long: [
-    'null',
-    'no-run-if-empty',
-    'verbose',
-    'interactive',
-    'exit',
-    'max-args',
-    'max-procs',
-    'max-lines',
-    'max-chars',
-    'delimiter',
-    'arg-file',
-    'replace',
-  ],
+  long: ['null', 'no-run-if-empty', 'verbose', 'interactive', 'exit', 'max-lines', 'replace'],
+  longTaking: ['max-args', 'max-procs', 'max-chars', 'delimiter', 'arg-file'],
   otherwise: { kind: 'words', words: ['echo'] },
 });
 
@@ -141,8 +141,20 @@ function unknown(name: string, args: Args): readonly Inner[] {
   return [{ kind: 'unknown', text: [name, ...args.map((arg) => arg ?? '...')].join(' ') }];
 }
 
+/** Sets variables: also such as a shell expands by itself. */
+function declare(name: string, args: Args): readonly Inner[] {
+  const isHarmless = args.every((arg) => arg !== undefined && !setsExpandedByShell(arg));
+  return isHarmless ? [] : unknown(name, args);
+}
+
+/** Runs nothing, unless an option (or an abbreviation of it) asks for that. */
+function unlessOption(pattern: RegExp): Read {
+  return (name, args) =>
+    args.some((arg) => arg !== undefined && pattern.test(arg)) ? unknown(name, args) : [];
+}
+
 /** `command -v name` and `-V` only look. */
-function command(name: string, args: Args): readonly Inner[] {
+function command(name: string, args: Args): Iterable<Inner> {
   if (args[0] !== undefined && /^-[pvV]*[vV][pvV]*$/.test(args[0])) return [];
   return prefix({ flags: 'p' })(name, args);
 }
@@ -167,6 +179,23 @@ const OTHERS = [
   'gdb',
   'ssh',
   'start-stop-daemon',
+  'chrt',
+  'taskset',
+  'prlimit',
+  'setarch',
+  'linux32',
+  'linux64',
+  'i386',
+  'x86_64',
+  'uname26',
+  'choom',
+  'setpriv',
+  'capsh',
+  'chpst',
+  'dbus-run-session',
+  'systemd-run',
+  'unbuffer',
+  'rlwrap',
   'ld.so',
   'run-parts',
   'builtin',
@@ -182,6 +211,12 @@ const OTHERS = [
 const WRAPPERS: ReadonlyMap<string, Read> = new Map<string, Read>([
   ...SHELLS.map((name): [string, Read] => [name, shell]),
   ...OTHERS.map((name): [string, Read] => [name, unknown]),
+  ...['export', 'readonly', 'local', 'read', 'getopts'].map((name): [string, Read] => [
+    name,
+    declare,
+  ]),
+  ['sort', unlessOption(/^--co/)],
+  ['split', unlessOption(/^--f/)],
   ['eval', evaluate],
   ['trap', trap],
   ['find', find],
@@ -193,14 +228,16 @@ const WRAPPERS: ReadonlyMap<string, Read> = new Map<string, Read>([
     prefix({
       taking: 'uC',
       flags: 'i0v',
-      long: ['ignore-environment', 'null', 'debug', 'unset', 'chdir'],
+      long: ['ignore-environment', 'null', 'debug'],
+      longTaking: ['unset', 'chdir'],
+      assigns: true,
     }),
   ],
   ['nohup', prefix({})],
   ['setsid', prefix({ flags: 'cfw', long: ['ctty', 'fork', 'wait'] })],
-  ['nice', prefix({ taking: 'n', flags: '0123456789', long: ['adjustment'] })],
+  ['nice', prefix({ taking: 'n', flags: '0123456789', longTaking: ['adjustment'] })],
   ['ionice', prefix({ taking: 'cn', flags: 't', long: ['ignore'] })],
-  ['stdbuf', prefix({ taking: 'ioe', long: ['input', 'output', 'error'] })],
+  ['stdbuf', prefix({ taking: 'ioe', longTaking: ['input', 'output', 'error'] })],
   [
     'time',
     prefix({ taking: 'fo', flags: 'apvq', long: ['portability', 'append', 'verbose', 'quiet'] }),
@@ -210,10 +247,11 @@ const WRAPPERS: ReadonlyMap<string, Read> = new Map<string, Read>([
     prefix({
       taking: 'ks',
       flags: 'v',
-      long: ['foreground', 'preserve-status', 'verbose', 'kill-after', 'signal'],
+      long: ['foreground', 'preserve-status', 'verbose'],
+      longTaking: ['kill-after', 'signal'],
       skip: 1,
     }),
   ],
-  ['sudo', prefix({ taking: 'ughpCDRTt', flags: 'EHnSAbkKPB' })],
+  ['sudo', prefix({ taking: 'ughpCDRTt', flags: 'EHnSAbkKPB', assigns: true })],
   ['xargs', xargs],
 ]);

@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Actor } from '../access/caller.ts';
 import { count } from '../observability/metrics.ts';
 import type { CheckCommand } from '../policy/check-command.ts';
-import { CommandNotAllowed, IdempotencyKeyReused } from './errors.ts';
+import { CommandNotAllowed, IdempotencyKeyReused, type RefusedCommand } from './errors.ts';
 import { findKeyUse, type IdempotencyKey, insertTasks } from './insert-tasks.ts';
 import { type PublishDeps, publishOwed } from './publish-owed.ts';
 import type { NewTask, TaskId, TaskSummary } from './task.ts';
@@ -77,8 +77,11 @@ export function makeCreateTasks(deps: CreateTasksDeps): CreateTasks {
 }
 
 async function refuseDisallowed(check: CheckCommand, newTasks: readonly NewTask[]): Promise<void> {
-  for (const [index, { program }] of newTasks.entries()) {
-    const refusal = await check(program);
-    if (refusal) throw new CommandNotAllowed(refusal, index);
+  const refused: RefusedCommand[] = [];
+  for (const [index, newTask] of newTasks.entries()) {
+    const refusal = await check(newTask);
+    if (refusal) refused.push({ ...refusal, index });
   }
+  const [first, ...others] = refused;
+  if (first) throw new CommandNotAllowed([first, ...others], newTasks.length);
 }

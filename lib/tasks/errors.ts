@@ -4,6 +4,7 @@ import type { Task, TaskId } from './task.ts';
 export type TaskErrorCode =
   | 'task_not_found'
   | 'attempt_not_found'
+  | 'dead_letter_not_found'
   | 'task_ended'
   | 'task_not_ended'
   | 'idempotency_key_reused'
@@ -35,6 +36,19 @@ export class AttemptNotFound extends TaskError {
   }
 }
 
+/** Also of a letter that was sent back before: who asks again learns that it is not there any more. */
+export class DeadLetterNotFound extends TaskError {
+  override readonly name = 'DeadLetterNotFound';
+  override readonly code = 'dead_letter_not_found';
+
+  constructor(id: string) {
+    super(
+      `There is no dead letter ${id}, or no more: it may have been sent back, or somebody else looks ` +
+        'at it right now, which hides it for half a minute at most.',
+    );
+  }
+}
+
 /** The same `Idempotency-Key` came with another body. */
 export class IdempotencyKeyReused extends TaskError {
   override readonly name = 'IdempotencyKeyReused';
@@ -47,18 +61,30 @@ export class IdempotencyKeyReused extends TaskError {
   }
 }
 
-/** The command policy of this deployment refuses a command. */
+/** A command that the policy refuses. */
+export interface RefusedCommand extends Refusal {
+  /** Which of the commands that were to be created together, from 0. */
+  readonly index: number;
+}
+
+/** The command policy of this deployment refuses commands. */
 export class CommandNotAllowed extends TaskError {
   override readonly name = 'CommandNotAllowed';
   override readonly code = 'command_not_allowed';
-  readonly refusal: Refusal;
-  /** Which of the commands that were to be created together, from 0. */
-  readonly index: number;
+  readonly first: RefusedCommand;
+  /** Every one of them. */
+  readonly refused: readonly RefusedCommand[];
 
-  constructor(refusal: Refusal, index: number) {
-    super(refusal.reason);
-    this.refusal = refusal;
-    this.index = index;
+  constructor(refused: readonly [RefusedCommand, ...RefusedCommand[]], commands: number) {
+    const [first] = refused;
+    super(
+      refused.length === 1
+        ? first.reason
+        : `${refused.length} of ${commands} commands are not allowed; "refused" tells which. ` +
+            `The first of them: ${first.reason}`,
+    );
+    this.first = first;
+    this.refused = refused;
   }
 }
 

@@ -26,6 +26,11 @@ export type ListTasks = (
  * several pages, each at a bounded cost, instead of in one whose cost grows with the table.
  */
 const MAX_LOOKED_AT = 20_000;
+/**
+ * Of commands and labels in a page. Two hundred commands of 64 KiB in each page would keep a process
+ * that serves everybody busy with one caller.
+ */
+const MAX_PAGE_BYTES = 1024 * 1024;
 /** What many tasks match is found among the first ones. */
 const FEW_LOOKED_AT = 1000;
 
@@ -49,31 +54,49 @@ async function listTasks(
   if (walk.exact) return pageOf(await selectRows(sql, walk.places(wanted), wanted), limit);
 
   const few = await selectRows(sql, walk.places(FEW_LOOKED_AT), wanted, filter);
-  if (few.length === wanted) return pageOf(few, limit);
+  if (isFull(few, wanted)) return pageOf(few, limit);
   const rows = await selectRows(sql, walk.places(MAX_LOOKED_AT), wanted, filter);
-  if (rows.length === wanted) return pageOf(rows, limit);
-  return { tasks: rows.map(toSummary), next: await placeAt(sql, walk, MAX_LOOKED_AT) };
+  if (isFull(rows, wanted)) return pageOf(rows, limit);
+  return { ...pageOf(rows, limit), next: await placeAt(sql, walk, MAX_LOOKED_AT) };
 }
+
+/** A row of a page; nulls for what would make the page too large. */
+type PageRow = TaskRow | { readonly id: null };
 
 async function selectRows(
   sql: Sql,
   places: ReturnType<Sql>,
   count: number,
   filter?: TaskFilter,
-): Promise<TaskRow[]> {
-  return sql<TaskRow[]>`/* listTasks */
+): Promise<PageRow[]> {
+  return sql<PageRow[]>`/* listTasks */
+    with picked as (
+      select place.created_at, place.id,
+             octet_length(${programText(sql)}) + octet_length(t.labels::text) as bytes
+        from (${places}) as place (created_at, id)
+        join errand.tasks t on t.id = place.id
+       where ${filter ? matches(sql, filter) : sql`true`}
+       order by place.created_at desc, place.id desc
+       limit ${count}
+    ), measured as (
+      select *, sum(bytes) over (order by created_at desc, id desc) - bytes as bytes_before
+        from picked
+    )
     select ${summaryColumns(sql)}
-      from (${places}) as place (created_at, id)
-      join errand.tasks t on t.id = place.id
+      from measured m
+      left join errand.tasks t on t.id = m.id and m.bytes_before < ${MAX_PAGE_BYTES}
       left join errand.attempts a on a.task_id = t.id and a.number = t.attempt
-     where ${filter ? matches(sql, filter) : sql`true`}
-     order by place.created_at desc, place.id desc
-     limit ${count}`;
+     order by m.created_at desc, m.id desc`;
 }
 
-function pageOf(rows: readonly TaskRow[], limit: number): TaskPage {
-  const tasks = rows.slice(0, limit).map(toSummary);
-  return { tasks, next: rows.length > limit ? tasks.at(-1) : undefined };
+function isFull(rows: readonly PageRow[], wanted: number): boolean {
+  return rows.length === wanted || rows.at(-1)?.id === null;
+}
+
+function pageOf(rows: readonly PageRow[], limit: number): TaskPage {
+  const whole = rows.slice(0, limit).filter((row) => row.id !== null);
+  const tasks = whole.map(toSummary);
+  return { tasks, next: rows.length > tasks.length ? tasks.at(-1) : undefined };
 }
 
 /** The nth place of a walk; undefined when it comes to its end before. */
@@ -93,6 +116,9 @@ function matches(sql: Sql, { statuses, labels, text }: TaskFilter) {
 }
 
 function containsText(sql: Sql, text: string) {
-  const program = sql`coalesce(t.command, array_to_string(t.argv, ' '))`;
-  return sql`strpos(lower(${program}), lower(${text})) > 0`;
+  return sql`strpos(lower(${programText(sql)}), lower(${text})) > 0`;
+}
+
+function programText(sql: Sql) {
+  return sql`coalesce(t.command, array_to_string(t.argv, ' '))`;
 }

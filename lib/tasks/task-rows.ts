@@ -7,6 +7,7 @@ import type {
   AttemptStatus,
   Failure,
   FailureCode,
+  OnWorkerLost,
   Output,
   Outputs,
   Task,
@@ -27,6 +28,8 @@ export interface TaskRow {
   labels: Record<string, string>;
   attempt: number;
   maxAttempts: number;
+  retryDelaySeconds: number;
+  onWorkerLost: OnWorkerLost;
   failureCode: FailureCode | null;
   failureMessage: string | null;
   createdAt: Date;
@@ -60,8 +63,9 @@ export interface OutputRow extends TaskRow {
 export function summaryColumns(sql: Sql) {
   return sql`
     t.id, t.status, t.command, t.argv, t.timeout_seconds as "timeoutSeconds",
-    t.memory_mb as "memoryMb", t.limits, t.labels, t.attempt, t.max_attempts as "maxAttempts", t.failure_code as "failureCode",
-    t.failure_message as "failureMessage", t.created_at as "createdAt",
+    t.memory_mb as "memoryMb", t.limits, t.labels, t.attempt, t.max_attempts as "maxAttempts",
+    t.retry_delay_seconds as "retryDelaySeconds", t.on_worker_lost as "onWorkerLost",
+    t.failure_code as "failureCode", t.failure_message as "failureMessage", t.created_at as "createdAt",
     t.run_at as "runAt", t.finished_at as "finishedAt",
     t.cancel_requested_at as "cancelRequestedAt",
     a.number, a.status as "attemptStatus", a.sandbox_tier as "sandboxTier",
@@ -77,7 +81,8 @@ export function programOf({ command, argv }: Pick<TaskRow, 'command' | 'argv'>):
 }
 
 export function toSummary(row: TaskRow): TaskSummary {
-  const { id, status, attempt, maxAttempts, timeoutSeconds, memoryMb, limits, labels } = row;
+  const { id, status, attempt, maxAttempts, retryDelaySeconds, onWorkerLost } = row;
+  const { timeoutSeconds, memoryMb, limits, labels } = row;
   const { createdAt, runAt, finishedAt, cancelRequestedAt } = row;
   return {
     id,
@@ -85,6 +90,8 @@ export function toSummary(row: TaskRow): TaskSummary {
     status,
     attempt,
     maxAttempts,
+    retryDelaySeconds,
+    onWorkerLost,
     timeoutSeconds,
     memoryMb,
     limits,

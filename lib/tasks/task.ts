@@ -58,6 +58,8 @@ export interface TaskSummary {
   /** The number of its newest attempt; 0 when it was never started. */
   readonly attempt: number;
   readonly maxAttempts: number;
+  readonly retryDelaySeconds: number;
+  readonly onWorkerLost: OnWorkerLost;
   readonly timeoutSeconds: number;
   readonly memoryMb: number;
   readonly limits: TaskLimits;

@@ -150,6 +150,7 @@ function quietProgress(
     step: async (_name, _state, run) => {
       await run();
     },
+    waiting() {},
     done() {},
     missing(_name, advice) {
       console.error(advice);

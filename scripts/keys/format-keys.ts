@@ -16,7 +16,7 @@ ${ONCE} It is sent as:
 export function formatRotated({ stored, apiKey }: IssuedKey): string {
   const old = stored.overlapUntil
     ? `The one before works until ${stored.overlapUntil.toISOString()}.`
-    : 'The one before is refused now.';
+    : 'All before it are refused now.';
   return `Gave "${stored.name}" (${describe(stored)}) a new secret. ${old}
 
   ${apiKey}

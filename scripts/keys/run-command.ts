@@ -13,7 +13,7 @@ export interface Result {
   readonly text: string;
 }
 
-/** @throws Failure when there is no such key, or it is over already */
+/** @throws Failure when there is no such key, it is over already, or its last overlap is not */
 export async function runCommand(sql: Sql, command: Command): Promise<Result> {
   switch (command.kind) {
     case 'create': {
@@ -47,7 +47,13 @@ async function findKey(sql: Sql, id: string): Promise<StoredKey> {
 
 /** Why nothing was changed; looked up again, because somebody may have been faster. */
 async function over(sql: Sql, { id, name }: StoredKey): Promise<Failure> {
-  const { revokedAt, expiresAt } = await findKey(sql, id);
+  const { state, revokedAt, expiresAt, overlapUntil } = await findKey(sql, id);
+  if (state === 'active' && overlapUntil) {
+    return new Failure(
+      `The secret of "${name}" (${id}) was replaced before, and the old one works until ${overlapUntil.toISOString()}: a key overlaps with one at a time.`,
+      `Wait until then; or end that now: npm run keys -- rotate ${id}`,
+    );
+  }
   const how = revokedAt
     ? `was revoked at ${revokedAt.toISOString()}`
     : `expired at ${expiresAt?.toISOString()}`;

@@ -12,7 +12,8 @@ npm run keys -- revoke ID
                 without it: never
   --per-minute  how many requests a minute it may send, or none for no limit; without it: 600
   --burst       how many of them at once; without it: as many as a minute has
-  --overlap     how long the secret that is replaced still works; without it: not at all
+  --overlap     how long the secret that is replaced still works, one at a time; without it: none
+                that was replaced works any more
   --json        for programs: npm run --silent keys -- list --json
 
 The database is that of DATABASE_URL or, when this is not set, that of the npm start that runs in

@@ -66,6 +66,10 @@ describe('showKey', () => {
     const oldest = await storeKey(database.sql);
     const old = await reissueKey(database.sql, ACTOR, oldest.id, 3600);
     expect((await show(oldest.apiKey)).kind).toBe('good');
+    expect(await reissueKey(database.sql, ACTOR, oldest.id, 3600)).toBeUndefined();
+    expect((await show(oldest.apiKey)).kind).toBe('good');
+    await makePast(oldest.id, 'previous_until');
+    expect((await show(oldest.apiKey)).kind).toBe('replaced');
     const fresh = await reissueKey(database.sql, ACTOR, oldest.id, 3600);
     const kinds = async () => [
       (await show(oldest.apiKey)).kind,

@@ -37,8 +37,9 @@ function path(openApi: OpenApi, operation: Operation, request: WireRequest): Ver
 function query(openApi: OpenApi, operation: Operation, request: WireRequest): Verdict {
   const parameters = operation.parameters.filter((parameter) => parameter.in === 'query');
   const names = new Set(parameters.map(({ name }) => name));
-  // OpenAPI cannot say whether other parameters are refused or ignored.
   const unknown = request.query.some(([name]) => !names.has(name));
+  // OpenAPI cannot say whether other parameters are refused or ignored, but in words: ours does.
+  if (unknown && operation.path.startsWith('/api/')) return 'not as described';
   const known = parameters.map((parameter) => {
     const values = request.query
       .filter(([name]) => name === parameter.name)

@@ -10,7 +10,7 @@ describe('askOnce', () => {
     const url = await startHalfDeadPostgres();
     const { code, output } = await runModule(`
       import { askOnce } from ${JSON.stringify(PROBE)};
-      await askOnce(${JSON.stringify(url)}, 2, (sql) => sql\`select 1\`).catch((error) => {
+      await askOnce(${JSON.stringify(url)}, { connectSeconds: 2 }, (sql) => sql\`select 1\`).catch((error) => {
         console.log('rejected with', error.code);
       });
       await new Promise((resolve) => setTimeout(resolve, 300));

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { freePort } from '../../dev/ports.ts';
 import { Refusal } from '../../dev/refusal.ts';
-import { readSettings } from '../../dev/settings.ts';
+import { readSettings, refuseTakenPort } from '../../dev/settings.ts';
 
 function refusalOf(env: Record<string, string>): Refusal {
   try {
@@ -96,5 +97,24 @@ describe('readSettings', () => {
     const refusal = refusalOf(env);
     expect(refusal.message).toBe(message);
     expect(refusal.remedy).not.toBe('');
+  });
+});
+
+describe('refuseTakenPort', () => {
+  const listenOn = (host: string, port: number) =>
+    refuseTakenPort({ ...readSettings({ HOST: host }), port });
+
+  it.each([
+    ['api.invalid', 'HOST is api.invalid, a name that does not resolve.'],
+    ['192.0.2.1', 'HOST is 192.0.2.1, which is no address of this machine.'],
+  ])('refuses %s, and says what HOST is', async (host, message) => {
+    await expect(listenOn(host, await freePort(undefined))).rejects.toMatchObject({
+      message,
+      remedy: expect.stringMatching(/^It is the address to listen on: HOST=127\.0\.0\.1 /),
+    });
+  });
+
+  it('lets pass what can be listened on', async () => {
+    await expect(listenOn('127.0.0.1', await freePort(undefined))).resolves.toBeUndefined();
   });
 });

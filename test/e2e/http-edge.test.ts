@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { anyPort, type Checkout, checkOut, type Start } from './local-stack.ts';
 
@@ -142,6 +143,20 @@ describe('the API behind serverless-offline', () => {
         'Content-Length: 18\r\n\r\n{"command":"true"}',
     );
     expect(answer).toMatchObject({ status: 415, body: { code: 'unsupported_media_type' } });
+  });
+
+  it('answers 415 to a compressed body', async () => {
+    const options = [...JSON_TYPE, '--header', 'Content-Encoding: gzip'];
+    const answer = await curl('/api/tasks', options, gzipSync('{"command":"true"}'));
+    expect(answer).toMatchObject({
+      status: 415,
+      body: { detail: 'Send the body as it is, not as gzip.' },
+    });
+  });
+
+  it('answers with a whole document who asks for a part of it', async () => {
+    const answer = await curl('/health/live', ['--range', '0-3']);
+    expect(answer).toMatchObject({ status: 200, body: { status: 'live' } });
   });
 
   it('answers a HEAD like its GET, without a body', async () => {

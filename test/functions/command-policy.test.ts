@@ -38,6 +38,27 @@ describe('a command that the policy does not allow', () => {
     expect(await countTasks()).toBe(0);
   });
 
+  it('is named with every other one of the batch', async () => {
+    const tasks = [{ command: 'curl a' }, { command: 'ls' }, { command: 'if' }];
+    const answer = await request('create-tasks', aPost({ tasks }));
+    expectProblem(answer, 403, 'command_not_allowed');
+    expect(answer.body).toMatchObject({
+      detail:
+        '2 of 3 commands are not allowed; "refused" tells which. The first of them: ' +
+        '"curl" is not allowed by the rule "no-net" of the command policy.',
+      index: 0,
+      refused: [
+        { index: 0, rule: 'no-net', executable: 'curl' },
+        {
+          index: 2,
+          rule: 'unparseable',
+          executable: null,
+          detail: expect.stringContaining('cannot tell what this command runs'),
+        },
+      ],
+    });
+  });
+
   it('does not use up an idempotency key', async () => {
     const headers = { 'idempotency-key': 'k' };
     await request('create-task', aPost({ command: 'curl' }, headers));

@@ -245,6 +245,11 @@ describe('POST /api/tasks refuses, and leaves nothing of,', () => {
     ['minus zero', '{"command":"ls","timeoutSeconds":-0}', 'timeoutSeconds'],
     ['a variable called __proto__', '{"command":"ls","env":{"__proto__":"x"}}', '__proto__'],
     ['a label called __proto__', '{"command":"ls","labels":{"\\u005f_proto__":"x"}}', '__proto__'],
+    [
+      '__proto__ in other letters',
+      '{"command":"ls","labels":{"__pr\\u006Fto__":"x"}}',
+      '__proto__',
+    ],
     ['a field called __proto__', '{"command":"ls","__proto__":{"argv":["ls"]}}', '__proto__'],
   ])('%s', async (_what, body, path) => {
     const answer = await postText(body);

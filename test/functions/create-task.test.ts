@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { expectProblem } from '../support/expect-problem.ts';
 import { request, useFunctions } from '../support/functions.ts';
-import { aPost } from '../support/http-event.ts';
+import { anHttpEvent, aPost } from '../support/http-event.ts';
 
 const functions = useFunctions();
 const { database, broker } = functions;
@@ -26,6 +26,8 @@ describe('POST /api/tasks', () => {
       status: 'queued',
       attempt: 0,
       maxAttempts: 1,
+      retryDelaySeconds: 10,
+      onWorkerLost: 'rerun',
       exitCode: null,
       signal: null,
       usage: null,
@@ -69,6 +71,16 @@ describe('POST /api/tasks', () => {
       stdoutBytes: 0,
       stderrBytes: 1_048_576,
     });
+  });
+
+  it('shows how it is to be run again, as the task says it', async () => {
+    const again = { maxAttempts: 3, retryDelaySeconds: 0, onWorkerLost: 'fail' };
+    const { body } = await post({ command: 'true', ...again });
+    expect(body).toMatchObject(again);
+    const path = `/api/tasks/${body.id}`;
+    const pathParameters = { taskId: body.id };
+    const read = await request('get-task', anHttpEvent({ path, pathParameters }));
+    expect(read.body).toMatchObject(again);
   });
 
   it('takes an argument vector instead of a shell command', async () => {

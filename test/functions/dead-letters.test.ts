@@ -73,6 +73,22 @@ describe('POST /api/dead-letters/redrive', () => {
     expect(await broker.drain()).toEqual([JSON.parse(letter.body)]);
   });
 
+  it('answers 404 for a letter that is not there, and for one that was sent back before', async () => {
+    await giveUpOn('1');
+    const [letter] = (await list()).body.items;
+    await redrive(JSON.stringify({ id: letter.id }));
+    for (const id of [letter.id, 'mistyped']) {
+      const answer = await redrive(JSON.stringify({ id }));
+      expectProblem(answer, 404, 'dead_letter_not_found');
+      expect(answer.body.detail).toContain(`There is no dead letter ${id}, or no more`);
+    }
+    expect(await broker.drain()).toHaveLength(1);
+  });
+
+  it('answers 202 when there are none at all', async () => {
+    expect(await redrive('{}')).toMatchObject({ status: 202, body: { redriven: 0 } });
+  });
+
   it.each([
     ['another field', '{"ids":["x"]}', 'ids'],
     ['an empty id', '{"id":""}', 'id'],

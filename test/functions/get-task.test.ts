@@ -161,9 +161,16 @@ describe('GET /api/tasks/{taskId}', () => {
     expect(second.startedAt).not.toBe(first.startedAt);
   });
 
-  it('ignores query parameters that it does not know', async () => {
+  it('takes the id that clients of old send once more, and ignores it', async () => {
     const task = await storeTask(database.sql);
-    expect(await get(task, 'pretty=true&x')).toMatchObject({ status: 200 });
+    const answer = await get(task, 'id=e144c0ef-96c2-4f7d-8425-726134f152e9');
+    expect(answer).toMatchObject({ status: 200, body: { id: task } });
+  });
+
+  it('refuses query parameters that it does not know, and says which it knows', async () => {
+    const answer = await get(await storeTask(database.sql), 'waits=5');
+    expectProblem(answer, 400, 'invalid_request');
+    expect(answer.body.detail).toBe('waits: is not a known parameter: known are wait, id');
   });
 
   it('finds a task whose id is written in capitals', async () => {

@@ -13,7 +13,7 @@ beforeEach(async () => {
   await broker.purge();
 });
 
-const act = (verb: 'cancel' | 'retry', taskId: string, headers = {}) =>
+const act = (verb: 'cancel' | 'retry', taskId: string, headers = {}, query = '') =>
   request(
     `${verb}-task`,
     anHttpEvent({
@@ -21,6 +21,7 @@ const act = (verb: 'cancel' | 'retry', taskId: string, headers = {}) =>
       path: `/api/tasks/${taskId}/${verb}`,
       pathParameters: { taskId },
       headers,
+      query,
     }),
   );
 
@@ -31,6 +32,14 @@ describe('POST /api/tasks/{taskId}/cancel', () => {
     expect(status).toBe(202);
     expect(headers.location).toBe(`/api/tasks/${task}`);
     expect(body).toMatchObject({ id: task, status: 'cancelled', failure: null });
+  });
+
+  it('refuses query parameters, and changes nothing', async () => {
+    const task = await storeTask(database.sql);
+    const answer = await act('cancel', task, {}, 'wait=5');
+    expectProblem(answer, 400, 'invalid_request');
+    expect(answer.body.detail).toBe('wait: is not a known parameter: there are none here');
+    expect((await act('cancel', task)).status).toBe(202);
   });
 
   it('answers 202 with the task, which still runs', async () => {

@@ -183,7 +183,11 @@ const cases: Record<string, Case> = {
     scope: 'admin',
     async tries(route) {
       expect((await byIntruder(route)).body).toEqual({ redriven: 0 });
-      expect((await byIntruder(route, { body: { id: letterId } })).body).toEqual({ redriven: 0 });
+      expectProblem(
+        await byIntruder(route, { body: { id: letterId } }),
+        404,
+        'dead_letter_not_found',
+      );
       expect((await byAcme('GET /api/dead-letters')).body.items).toHaveLength(1);
     },
   },

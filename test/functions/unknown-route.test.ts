@@ -40,6 +40,9 @@ describe('a request that no function serves', () => {
     ['GET', '/api/tasks/0190/cancel', 'POST, OPTIONS'],
     ['HEAD', '/api/tasks/0190/cancel', 'POST, OPTIONS'],
     ['POST', '/health/live', 'GET, HEAD, OPTIONS'],
+    ['GET', '/api/tasks/batch', 'POST, OPTIONS'],
+    ['HEAD', '/api/tasks/batch', 'POST, OPTIONS'],
+    ['DELETE', '/api/tasks/batch', 'POST, OPTIONS'],
   ])('answers 405 to %s %s, with what it takes', async (method, path, allow) => {
     const answer = await ask(method, path);
     expectProblem(answer, 405, 'method_not_allowed');

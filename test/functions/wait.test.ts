@@ -40,6 +40,7 @@ describe('Prefer: wait=N on a create', () => {
     const { status, headers, body } = await answering;
     expect(status).toBe(200);
     expect(headers['preference-applied']).toBe('wait=20');
+    expect(headers.location).toBe(`/api/tasks/${body.id}`);
     expect(body).toMatchObject({ status: 'succeeded', stdout: 'quick\n', exitCode: 0 });
   });
 

@@ -2,15 +2,20 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { methodsOf, ROUTES } from '../../lib/http/routes.ts';
 
-/** `function: METHOD /path` of every `httpApi` event of serverless.yml, but for the catch-all. */
-function routesOfServerlessYml(): string[] {
+/** `function: METHOD /path` of every `httpApi` event of serverless.yml. */
+function eventsOfServerlessYml(): string[] {
   const text = readFileSync(new URL('../../serverless.yml', import.meta.url), 'utf8');
   const functions = text.matchAll(/^ {4}handler: functions\/(.+)\.handler\n((?: {4}.*\n)*)/gm);
-  const routes = Array.from(functions).flatMap(([, name, settings = '']) =>
+  return Array.from(functions).flatMap(([, name, settings = '']) =>
     Array.from(settings.matchAll(/- httpApi: (.+)$/gm), ([, route]) => `${name}: ${route}`),
   );
-  expect(routes).toContain('unknown-route: "*"');
-  return routes.filter((route) => route !== 'unknown-route: "*"');
+}
+
+/** Of those, what a function serves. */
+function routesOfServerlessYml(): string[] {
+  const events = eventsOfServerlessYml();
+  expect(events).toContain('unknown-route: "*"');
+  return events.filter((event) => !event.startsWith('unknown-route: '));
 }
 
 describe('ROUTES', () => {
@@ -21,6 +26,17 @@ describe('ROUTES', () => {
       ),
     );
     expect(known.sort()).toEqual(routesOfServerlessYml().sort());
+  });
+});
+
+describe('serverless.yml', () => {
+  it('takes no literal path for one with a parameter', () => {
+    const literal = Object.keys(ROUTES).filter((path) => !path.includes('{'));
+    const served = new Set(eventsOfServerlessYml().map((event) => event.replace(/^.*: /, '')));
+    const shadowed = literal
+      .filter((path) => path.startsWith('/api/tasks/'))
+      .flatMap((path) => ['GET', 'HEAD'].map((method) => `${method} ${path}`));
+    expect(shadowed.filter((event) => !served.has(event))).toEqual([]);
   });
 });
 

@@ -7,7 +7,11 @@ import { readPolicy } from '../../lib/policy/policy-file.ts';
 
 const EXAMPLE = join(import.meta.dirname, '../../docs/command-policy.json');
 
-const shell = (command: string) => ({ kind: 'shell', command }) as const;
+const shell = (command: string, env: Record<string, string> = {}) => ({
+  program: { kind: 'shell', command } as const,
+  env,
+});
+const direct = (...argv: string[]) => ({ program: { kind: 'argv', argv } as const, env: {} });
 const checkBy = (policy: object) => makeCheckCommand(readPolicy(JSON.stringify(policy)));
 
 describe('a command policy', () => {
@@ -72,25 +76,68 @@ describe('a command policy', () => {
 
   it('holds arguments without a shell against the same rules', async () => {
     const check = checkBy({ default: 'deny', rules });
-    expect(await check({ kind: 'argv', argv: ['make', 'curl'] })).toBeUndefined();
-    expect(await check({ kind: 'argv', argv: ['env', 'curl'] })).toMatchObject({ rule: 'default' });
-    expect(await check({ kind: 'argv', argv: ['curl'] })).toMatchObject({ rule: 'no-net' });
+    expect(await check(direct('make', 'curl'))).toBeUndefined();
+    expect(await check(direct('env', 'curl'))).toMatchObject({ rule: 'default' });
+    expect(await check(direct('curl'))).toMatchObject({ rule: 'no-net' });
   });
 
   it('counts the bytes of a command, and of arguments with the spaces between', async () => {
     const check = checkBy({ default: 'allow', maxLength: 8 });
     expect(await check(shell('ls äöü'))).toMatchObject({ rule: 'max-length', executable: null });
-    expect(await check({ kind: 'argv', argv: ['ls', '12345'] })).toBeUndefined();
-    expect(await check({ kind: 'argv', argv: ['ls', '123456'] })).toMatchObject({
+    expect(await check(direct('ls', '12345'))).toBeUndefined();
+    expect(await check(direct('ls', '123456'))).toMatchObject({
       reason: 'The command has 9 bytes; the command policy allows 8.',
     });
   });
 
   it('refuses nesting that uses up the stack', async () => {
     const check = checkBy({ default: 'allow' });
-    for (const command of ['env '.repeat(16_000), '{ '.repeat(30_000), '$('.repeat(30_000)]) {
-      expect(await check(shell(command))).toMatchObject({ rule: 'unparseable' });
+    for (const command of ['{ '.repeat(30_000), '$('.repeat(30_000)]) {
+      expect((await check(shell(command)))?.rule).toMatch(/^(unparseable|too-complex)$/);
     }
+    expect(await check(shell(`echo $((${'1+'.repeat(30_000)}1))`))).toMatchObject({
+      rule: 'too-complex',
+    });
+  });
+
+  it('says when a command is too much to be read', async () => {
+    const check = checkBy({ default: 'allow' });
+    expect(await check(shell('cat <<a;'.repeat(8000)))).toEqual({
+      rule: 'too-complex',
+      executable: null,
+      reason:
+        'The command policy cannot tell what this command runs: it has more than 1000 here-documents.',
+    });
+    expect(await check(shell('env '.repeat(16_000)))).toMatchObject({
+      rule: 'too-complex',
+      reason: expect.stringContaining('it has more than 100000 parts'),
+    });
+  });
+
+  it('holds up nobody else while it reads a batch', async () => {
+    const check = checkBy({ default: 'allow' });
+    await check(shell('ls'));
+    let turns = 0;
+    const other = setInterval(() => {
+      turns += 1;
+    }, 0);
+    for (let n = 0; n < 20; n++) await check(shell('ls a;'.repeat(1000)));
+    clearInterval(other);
+    expect(turns).toBeGreaterThan(5);
+  });
+
+  it('counts what a shell runs of its environment as known only once it runs', async () => {
+    const check = checkBy({ default: 'deny', rules: [{ name: 'shells', allow: ['sh'] }] });
+    expect(await check(shell('echo x', { ENV: '$(curl)' }))).toMatchObject({
+      rule: 'dynamic',
+      executable: 'ENV=$(curl)',
+    });
+    expect(await check(shell('echo x', { HOME: '$(curl)' }))).toBeUndefined();
+  });
+
+  it('shows the beginning of a long name', async () => {
+    const check = checkBy({ default: 'deny' });
+    expect((await check(shell('x'.repeat(5000))))?.executable).toBe('x'.repeat(200));
   });
 
   it('is in the documentation as it is used there', async () => {

@@ -171,7 +171,7 @@ describe('npm run keys -- rotate', () => {
   it('gives the key a new secret, and refuses the old one', async () => {
     const old = await json('create', '--name', 'x');
     const { stdout } = await keys('rotate', old.id);
-    expect(stdout).toContain('a new secret. The one before is refused now.');
+    expect(stdout).toContain('a new secret. All before it are refused now.');
     const [fresh = ''] = /errand_[0-9a-f]{32}_\S+/.exec(stdout) ?? [];
     expect(parseApiKey(fresh)?.id).toBe(old.id);
     expect([await kindOf(old.apiKey), await kindOf(fresh)]).toEqual(['replaced', 'good']);
@@ -183,6 +183,25 @@ describe('npm run keys -- rotate', () => {
     expect([await kindOf(old.apiKey), await kindOf(fresh.apiKey)]).toEqual(['good', 'good']);
     const overlapMs = Date.parse(fresh.overlapUntil) - Date.now();
     expect(Math.abs(overlapMs - 3_600_000)).toBeLessThan(60_000);
+  });
+
+  it('keeps an overlap that was promised, and says how to end it', async () => {
+    const oldest = await json('create', '--name', 'x');
+    const old = await json('rotate', oldest.id, '--overlap', '1h');
+    const again = await keys('rotate', oldest.id, '--overlap', '1h');
+    expect(again.exitCode).toBe(1);
+    expect(again.stderr).toBe(
+      `keys: The secret of "x" (${oldest.id}) was replaced before, and the old one works until ` +
+        `${old.overlapUntil}: a key overlaps with one at a time.\n` +
+        `Wait until then; or end that now: npm run keys -- rotate ${oldest.id}\n`,
+    );
+    expect([await kindOf(oldest.apiKey), await kindOf(old.apiKey)]).toEqual(['good', 'good']);
+    const fresh = await json('rotate', oldest.id);
+    const secrets = [oldest, old, fresh];
+    const kinds = await Promise.all(secrets.map(({ apiKey }) => kindOf(apiKey)));
+    expect(kinds).toEqual(['unknown', 'replaced', 'good']);
+    await json('rotate', oldest.id, '--overlap', '1h');
+    expect(await kindOf(fresh.apiKey)).toBe('good');
   });
 
   it.each([

@@ -67,6 +67,24 @@ describe('listTasks', () => {
     expect(await idsOf({ limit: 5, after })).toEqual([oldest]);
   });
 
+  it('has less in a page when the tasks are large, but something, and all in the end', async () => {
+    const tasks: TaskId[] = [];
+    const command = `: ${'x'.repeat(65_000)}`;
+    for (let n = 0; n < 40; n++) tasks.push(await storeTask(database.sql, { command }));
+    for (const filter of [{}, { text: ': x' }]) {
+      const ids: TaskId[] = [];
+      const sizes: number[] = [];
+      for (let after: Place | undefined; sizes.length === 0 || after; ) {
+        const page = await list({ limit: 30, after }, filter);
+        ids.push(...page.tasks.map(({ id }) => id));
+        sizes.push(page.tasks.length);
+        after = page.next;
+      }
+      expect(ids).toEqual([...tasks].reverse());
+      expect(sizes).toEqual([17, 17, 6]);
+    }
+  });
+
   it('skips and repeats nothing among tasks of one instant', async () => {
     const tasks = await storeMany(5);
     await database.sql`update errand.tasks set created_at = '2026-01-01T00:00:00Z'`;

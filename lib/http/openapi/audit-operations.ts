@@ -11,8 +11,7 @@ export const auditOperations = {
       ...needs('admin'),
       tags: ['Audit'],
       summary: 'See who changed what',
-      description:
-        'Every change of tasks and keys, newest first. Other query parameters are refused.',
+      description: 'Every change of tasks and keys, newest first.',
       requestParams: { query: AuditQuery, header: z.object(requestHeader.requestId) },
       responses: {
         200: json('A page of entries.', AuditDocument),

@@ -31,7 +31,7 @@ export const deadLetterOperations = {
       requestBody: { content: { 'application/json': { schema: RedriveRequest } } },
       responses: {
         202: json('They are in the queue again.', RedriveDocument, { location: header.location }),
-        ...apiProblems(...BODY),
+        ...apiProblems(...BODY, 'dead_letter_not_found'),
       },
     },
   },

@@ -58,7 +58,8 @@ Shell commands as durable tasks: sent with one request, stored, queued, run in a
 came of them is there to query.
 
 Times are RFC 3339 in UTC. Ignore fields of answers that you do not know: there may be new ones.
-Every GET answers HEAD as well. Errors are problem details (RFC 9457) with a stable \`code\`: 404
+Every GET answers HEAD as well. Query parameters that are not listed are refused under
+\`/api\`, and ignored elsewhere. Errors are problem details (RFC 9457) with a stable \`code\`: 404
 \`route_not_found\` where there is no such path, 405 \`method_not_allowed\` with \`Allow\` where a path
 does not take the method.`;
 

@@ -6,7 +6,7 @@ import type { ROUTES } from '../routes.ts';
 import { StatsDocument } from '../stats-document.ts';
 import { TaskBatchDocument, TaskDocument, TaskPageDocument } from '../task-document.ts';
 import { ListTasksQuery, TaskPath } from '../task-requests.ts';
-import { WaitQuery } from '../wait.ts';
+import { TaskQuery, WaitQuery } from '../wait.ts';
 import { header, requestHeader } from './headers.ts';
 import { needs, type Operations } from './operation.ts';
 import { API_HEADERS, apiProblems, BODY, json } from './responses.ts';
@@ -31,6 +31,7 @@ const createTask = {
   requestBody: { required: true, content: { 'application/json': { schema: NewTaskRequest } } },
   responses: {
     200: json('It has ended within the wait.', TaskDocument, {
+      location,
       'idempotent-replayed': replayed,
       'preference-applied': preferenceApplied,
     }),
@@ -63,7 +64,7 @@ const listTasks = {
   ...TAG,
   ...needs('read'),
   summary: 'List tasks',
-  description: 'Those that match, newest first. Other query parameters are refused.',
+  description: 'Those that match, newest first.',
   requestParams: { query: ListTasksQuery, header: z.object(requestId) },
   responses: {
     200: json('A page of tasks.', TaskPageDocument),
@@ -75,10 +76,10 @@ const getTask = {
   ...TAG,
   ...needs('read'),
   summary: 'Look at a task',
-  description: 'With its output and attempts. Other query parameters are ignored.',
+  description: 'With its output and attempts.',
   requestParams: {
     path: TaskPath,
-    query: WaitQuery,
+    query: TaskQuery,
     header: z.object({ ...prefer, ...ifNoneMatch, ...requestId }),
   },
   responses: {
@@ -145,7 +146,10 @@ const getStats = {
   ...needs('read'),
   summary: 'See how tasks fare',
   requestParams: { header: z.object(requestId) },
-  responses: { 200: json('Counts and durations.', StatsDocument), ...apiProblems() },
+  responses: {
+    200: json('Counts and durations.', StatsDocument),
+    ...apiProblems('invalid_request'),
+  },
 };
 
 export const taskOperations = {
