@@ -5,7 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { Failure } from './failure.ts';
 import { formatProgress, formatReport } from './load/format.ts';
-import { watchLocalServer } from './load/memory.ts';
+import { findLocalServer } from './load/memory.ts';
 import { openProgressLine } from './load/progress-line.ts';
 import { readOptions } from './load/read-options.ts';
 import { failedPercent, type Report } from './load/report.ts';
@@ -32,7 +32,7 @@ try {
   prepare(path);
   const watchers: Watchers = {
     signal: stop.signal,
-    watchMemory: watchLocalServer(PROJECT, plan.url),
+    sampleMemory: findLocalServer(PROJECT, plan.url),
     onProgress: (progress) => line.show(formatProgress(progress), progress.seconds),
   };
   if (findMax) {

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from './client.ts';
-import type { MemorySample, WatchMemory } from './memory.ts';
+import type { MemorySample, SampleMemory } from './memory.ts';
 import type { LiveFigures } from './recorder.ts';
 
 const LOOK_MS = 1000;
+const MEMORY_MS = 5000;
 
 /** How it goes, about once a second. */
 export interface Progress extends LiveFigures {
@@ -19,18 +20,23 @@ interface Look {
   readonly recorder: { live(): LiveFigures };
   readonly elapsedMs: () => number;
   readonly onProgress: (progress: Progress) => void;
-  readonly watchMemory: WatchMemory | undefined;
+  readonly sampleMemory: SampleMemory | undefined;
 }
 
 /** Asks for the figures once a second, and tells. */
-export function lookOn({ aside, recorder, elapsedMs, onProgress, watchMemory }: Look) {
+export function lookOn({ aside, recorder, elapsedMs, onProgress, sampleMemory }: Look) {
   const memory: MemorySample[] = [];
   const over = new AbortController();
+  let nextSampleMs = 0;
   let state: Progress['state'] = 'sending';
   const looking = (async () => {
     while (!over.signal.aborted) {
-      const [counts, parts] = await Promise.all([readCounts(aside), watchMemory?.(elapsedMs())]);
-      if (parts) memory.push(parts);
+      const counts = await readCounts(aside);
+      const atMs = elapsedMs();
+      if (sampleMemory && atMs >= nextSampleMs) {
+        memory.push({ atMs, mb: sampleMemory() });
+        nextSampleMs = atMs + MEMORY_MS;
+      }
       onProgress({ ...recorder.live(), ...counts, state, seconds: elapsedMs() / 1000 });
       await delay(LOOK_MS, undefined, { signal: over.signal }).catch(() => {});
     }

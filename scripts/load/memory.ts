@@ -9,20 +9,18 @@ export interface MemorySample {
   readonly mb: Readonly<Record<string, number>>;
 }
 
-/** Undefined when it is not yet time for another sample. */
-export type WatchMemory = (atMs: number) => MemorySample | undefined;
-
-/** Reading walks the mappings of each process, which stops it for a moment. */
-const EVERY_MS = 5000;
+/** Takes a sample. It walks the mappings of each process, which stops that one for a moment. */
+export type SampleMemory = () => MemorySample['mb'];
 
 /** Of the `npm start` of this project, when it is what answers at `url`. Linux only. */
-export function watchLocalServer(project: string, url: string): WatchMemory | undefined {
+export function findLocalServer(project: string, url: string): SampleMemory | undefined {
   // Opening makes the directory, and looking should not.
   if (process.platform !== 'linux' || !existsSync(join(project, '.errand'))) return undefined;
   const state = openLocalState(project);
   const running = readRunning(state);
   if (running === undefined || !isSameServer(running.url, url)) return undefined;
-  return openMemoryWatch({ supervisor: running.pid, ...readRunningParts(state) });
+  // Looked up each time: a part that dies is started again, as another process.
+  return () => sampleMemory({ supervisor: running.pid, ...readRunningParts(state) });
 }
 
 function isSameServer(its: string, asked: string): boolean {
@@ -32,19 +30,14 @@ function isSameServer(its: string, asked: string): boolean {
 }
 
 /** `parts`: the process of each part, by its name. What its children use is counted with it. */
-export function openMemoryWatch(parts: Readonly<Record<string, number>>): WatchMemory {
-  let nextAt = 0;
-  return (atMs) => {
-    if (atMs < nextAt) return undefined;
-    nextAt = atMs + EVERY_MS;
-    const children = childrenByParent();
-    const others = new Set(Object.values(parts));
-    const mb = Object.entries(parts).map(([name, pid]) => {
-      const tree = descendants(pid, children, others);
-      return [name, tree.reduce((sum, each) => sum + proportionalKb(each), 0) / 1024] as const;
-    });
-    return { atMs, mb: Object.fromEntries(mb) };
-  };
+function sampleMemory(parts: Readonly<Record<string, number>>): MemorySample['mb'] {
+  const children = childrenByParent();
+  const others = new Set(Object.values(parts));
+  const mb = Object.entries(parts).map(([name, pid]) => {
+    const tree = descendants(pid, children, others);
+    return [name, tree.reduce((sum, each) => sum + proportionalKb(each), 0) / 1024] as const;
+  });
+  return Object.fromEntries(mb);
 }
 
 function childrenByParent(): Map<number, number[]> {

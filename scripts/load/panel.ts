@@ -30,7 +30,7 @@ export interface Frame {
 
 const LEGEND_LINE = 22;
 /** Of a letter, on average: text cannot be measured here. */
-const LETTER = 7.2;
+const LETTER = 7.6;
 
 export function drawPanel(
   { title, lines, scale, label }: Panel,

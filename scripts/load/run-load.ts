@@ -5,7 +5,7 @@ import { type Client, openClient } from './client.ts';
 import { dispatch } from './dispatch.ts';
 import { drain, followTasks } from './drain.ts';
 import { lookOn, type Progress } from './look-on.ts';
-import type { WatchMemory } from './memory.ts';
+import type { SampleMemory } from './memory.ts';
 import type { MixName } from './mixes.ts';
 import { makeOperations } from './operations.ts';
 import { openRecorder } from './recorder.ts';
@@ -37,7 +37,7 @@ export interface Watchers {
   /** Ends the run early. What was is reported all the same. */
   readonly signal: AbortSignal;
   /** Undefined where the server's processes are not at hand. */
-  readonly watchMemory: WatchMemory | undefined;
+  readonly sampleMemory: SampleMemory | undefined;
 }
 
 /** @throws Failure when errand does not answer as it should before the load */

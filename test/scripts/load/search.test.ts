@@ -42,7 +42,7 @@ function search(drainSeconds: number, signal: AbortSignal, steps: Search['steps'
     bounds: { p99Ms: 60_000, maxErrorsPercent: 0 },
     onStep: (step) => steps.push(step),
   };
-  return searchMax(options, { signal, watchMemory: undefined, onProgress: () => {} });
+  return searchMax(options, { signal, sampleMemory: undefined, onProgress: () => {} });
 }
 
 describe('searchMax', () => {
