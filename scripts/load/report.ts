@@ -67,7 +67,11 @@ export function makeReport(seen: Seen): Report {
   const { bins: taskBins, ...tasks } = seen.tasks;
   const { key: _, ...plan } = seen.plan;
   const series = joinBins(requestBins, taskBins, seen.binSeconds);
-  const dueSeconds = Math.min(totalSeconds(plan.phases), seen.answeredSeconds);
+  const plannedSeconds = totalSeconds(plan.phases);
+  // The last answer may well come before the next request would have been due.
+  const dueSeconds = seen.endedEarly
+    ? Math.min(plannedSeconds, seen.answeredSeconds)
+    : plannedSeconds;
   const ended = tasks.created - tasks.backlog;
   return {
     version: 1,

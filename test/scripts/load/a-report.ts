@@ -29,6 +29,7 @@ interface ReportFields {
   readonly requests?: readonly RequestFields[];
   readonly tasks?: readonly TaskTimes[];
   readonly tasksUnread?: string;
+  readonly answeredSeconds?: number;
   readonly drainedSeconds?: number;
   readonly endedEarly?: boolean;
   readonly memory?: readonly MemorySample[];
@@ -64,7 +65,7 @@ export async function aReport(fields: ReportFields = {}): Promise<Report> {
     run: '019abf0e-6f4c-7d1a-a6f4-4a8f6c1d2e3f',
     startedAt: new Date(BEGAN_AT),
     endedEarly: fields.endedEarly ?? false,
-    answeredSeconds: seconds + 0.1,
+    answeredSeconds: fields.answeredSeconds ?? seconds + 0.1,
     drainedSeconds: fields.drainedSeconds ?? seconds + 1,
     binSeconds: 1,
     requests: recorder.figures(),

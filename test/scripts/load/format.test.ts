@@ -40,6 +40,14 @@ describe('the summary of a load', () => {
     );
   });
 
+  it('has the rate of what was due, whether or not the last answer came before the end', async () => {
+    const requests = Array.from({ length: 100 }, (_, n) => ({ dueMs: n * 100 }));
+    const quick = await aReport({ requests, answeredSeconds: 9.91 });
+    expect(formatReport(quick)).toContain('100 due, 10.0/s');
+    const cut = await aReport({ requests, answeredSeconds: 5, endedEarly: true });
+    expect(formatReport(cut)).toContain('100 due, 20.0/s');
+  });
+
   it('says what makes its figures better or worse than they were', async () => {
     const text = formatReport(
       await aReport({
