@@ -33,6 +33,12 @@ export function readRunning(state: LocalState): { pid: number; url: string } | u
   return record !== undefined && isRunning(record) ? record : undefined;
 }
 
+/** The processes of its parts, by name: those that live. */
+export function readRunningParts(state: LocalState): Record<string, number> {
+  if (readRunning(state) === undefined) return {};
+  return Object.fromEntries(recordedParts(state).map(([name, { pid }]) => [name, pid]));
+}
+
 export function recordRunning(state: LocalState, url: string): RunningRecorder {
   let record: RunningRecord = {
     pid: process.pid,
@@ -57,12 +63,18 @@ export function recordRunning(state: LocalState, url: string): RunningRecorder {
  * is for those that were stuck just then, or that run where the system cannot tell them.
  */
 export async function endLeftovers(state: LocalState): Promise<number> {
+  const alive = recordedParts(state);
+  await Promise.all(alive.map(([, part]) => end(part, part.stopSignal, LEFTOVER_GRACE_MS)));
+  return alive.length;
+}
+
+/** Those that live. */
+function recordedParts(state: LocalState): [string, z.infer<typeof RunningPart>][] {
   const recorded = z
     .object({ parts: z.record(z.string(), z.unknown()) })
     .safeParse(state.read(FILE));
-  const alive = Object.values(recorded.data?.parts ?? {})
-    .flatMap((part) => RunningPart.safeParse(part).data ?? [])
-    .filter(isRunning);
-  await Promise.all(alive.map((part) => end(part, part.stopSignal, LEFTOVER_GRACE_MS)));
-  return alive.length;
+  return Object.entries(recorded.data?.parts ?? {}).flatMap(([name, recordedPart]) => {
+    const { data: part } = RunningPart.safeParse(recordedPart);
+    return part !== undefined && isRunning(part) ? [[name, part]] : [];
+  });
 }

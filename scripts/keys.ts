@@ -2,8 +2,8 @@
 import { connect } from '../lib/db/connection.ts';
 import { requireSchema } from '../lib/db/schema-version.ts';
 import { isDatabaseUnavailable } from '../lib/db/unavailable.ts';
+import { Failure } from './failure.ts';
 import { findDatabaseUrl } from './keys/database-url.ts';
-import { Failure } from './keys/failure.ts';
 import { readCommand } from './keys/read-command.ts';
 import { runCommand } from './keys/run-command.ts';
 import { USAGE } from './keys/usage.ts';

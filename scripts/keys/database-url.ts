@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import { openLocalState } from '../../dev/local-state.ts';
 import { readRunning } from '../../dev/running-record.ts';
-import { misused } from './failure.ts';
+import { misused } from '../failure.ts';
 
 /** The database to work on. @throws Failure when nothing says which */
 export function findDatabaseUrl(

@@ -1,7 +1,7 @@
 import { SCOPES, type Scope, type Tenant } from '../../lib/access/caller.ts';
 import type { NewKey } from '../../lib/access/key-store.ts';
 import type { RateLimit } from '../../lib/access/rate-limit.ts';
-import { misused } from './failure.ts';
+import { misused } from '../failure.ts';
 import { readInstant } from './time-options.ts';
 
 const MAX_RATE = 1_000_000;

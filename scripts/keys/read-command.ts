@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { Tenant } from '../../lib/access/caller.ts';
 import type { NewKey } from '../../lib/access/key-store.ts';
-import { misused } from './failure.ts';
+import { misused } from '../failure.ts';
 import { readNewKey, readTenant, type Values } from './new-key-options.ts';
 import { readSeconds } from './time-options.ts';
 

@@ -3,7 +3,7 @@ import type { Actor, Tenant } from '../../lib/access/caller.ts';
 import { issueKey, reissueKey } from '../../lib/access/issue-key.ts';
 import { revokeKey, type StoredKey, selectKey, selectKeys } from '../../lib/access/key-store.ts';
 import type { Sql } from '../../lib/db/connection.ts';
-import { Failure } from './failure.ts';
+import { Failure } from '../failure.ts';
 import { formatCreated, formatKeys, formatRotated } from './format-keys.ts';
 import type { Command } from './read-command.ts';
 

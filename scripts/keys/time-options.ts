@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { misused } from './failure.ts';
+import { misused } from '../failure.ts';
 
 const UNIT_SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 type Unit = keyof typeof UNIT_SECONDS;
