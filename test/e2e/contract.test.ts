@@ -5,7 +5,7 @@ import { complaintsAbout } from '../contract/complaints.ts';
 import { readOpenApi } from '../contract/openapi-document.ts';
 import { overHttp } from '../contract/over-http.ts';
 import { type KnownValues, requestOf, toCurl } from '../contract/requests.ts';
-import { anyPort, type Checkout, checkOut, type Start } from './local-stack.ts';
+import { useStack } from './local-stack.ts';
 
 const SEED = Number(process.env.CONTRACT_SEED ?? 20_261_125);
 
@@ -20,15 +20,11 @@ const routes = Object.entries(ROUTES).flatMap(([path, route]) =>
 );
 
 describe('every answer over HTTP is as the OpenAPI document says, whatever is sent', () => {
-  let checkout: Checkout;
-  let stack: Start;
+  const stack = useStack();
   let wire: ReturnType<typeof overHttp>;
   let known: KnownValues;
 
   beforeAll(async () => {
-    checkout = await checkOut();
-    stack = checkout.start(await anyPort());
-    await stack.ready();
     wire = overHttp(stack.url);
     const ids = await Promise.all(['echo hello', 'exit 3', 'sleep 300', 'kill $$'].map(create));
     known = {
@@ -39,10 +35,7 @@ describe('every answer over HTTP is as the OpenAPI document says, whatever is se
       'Idempotency-Key': fc.constantFrom('a', 'b'),
     };
   });
-  afterAll(async () => {
-    wire?.close();
-    await checkout.remove();
-  });
+  afterAll(() => wire?.close());
 
   async function create(command: string): Promise<string> {
     const answer = await fetch(`${stack.url}/api/tasks`, {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBrowser, withoutBrowser } from './browser.ts';
-import { anyPort, type Checkout, checkOut, type Start } from './local-stack.ts';
+import { useStack } from './local-stack.ts';
 
 /** A site of somebody else's: an empty page. */
 async function openSite(): Promise<{ server: Server; origin: string }> {
@@ -16,23 +16,20 @@ async function openSite(): Promise<{ server: Server; origin: string }> {
 }
 
 describe.skipIf(withoutBrowser)('CORS_ORIGINS, in a browser', () => {
-  let checkout: Checkout;
-  let stack: Start;
   let browser: Browser;
   let invited: Awaited<ReturnType<typeof openSite>>;
   let stranger: Awaited<ReturnType<typeof openSite>>;
 
   beforeAll(async () => {
     [invited, stranger] = await Promise.all([openSite(), openSite()]);
-    checkout = await checkOut();
-    stack = checkout.start(await anyPort(), { CORS_ORIGINS: invited.origin });
-    [browser] = await Promise.all([openBrowser(), stack.ready()]);
+    browser = await openBrowser();
   });
   afterAll(async () => {
     await browser?.close();
     for (const { server } of [invited, stranger]) server.close();
-    await checkout.remove();
   });
+  // After the sites are there.
+  const stack = useStack(() => ({ CORS_ORIGINS: invited.origin }));
 
   /** What a page of the origin gets for creating a task, which takes a preflight first. */
   async function createFrom(origin: string) {

@@ -2,20 +2,16 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROUTES } from '../../lib/http/routes.ts';
 import { openBrowser, withoutBrowser } from './browser.ts';
-import { anyPort, type Checkout, checkOut, type Start } from './local-stack.ts';
+import { useStack } from './local-stack.ts';
 
 describe.skipIf(withoutBrowser)('GET /docs in a browser', () => {
-  let checkout: Checkout;
-  let stack: Start;
+  const stack = useStack();
   let browser: Browser;
   let page: Page;
   const requested: string[] = [];
   const complaints: string[] = [];
 
   beforeAll(async () => {
-    checkout = await checkOut();
-    stack = checkout.start(await anyPort());
-    await stack.ready();
     browser = await openBrowser();
     page = await browser.newPage();
     page.on('request', (request) => requested.push(request.url()));
@@ -28,7 +24,6 @@ describe.skipIf(withoutBrowser)('GET /docs in a browser', () => {
   });
   afterAll(async () => {
     await browser?.close();
-    await checkout.remove();
   });
 
   it('shows every route', async () => {

@@ -3,26 +3,13 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { anyPort, type Checkout, checkOut, type Start } from './local-stack.ts';
+import { describe, expect, it } from 'vitest';
+import { useStack } from './local-stack.ts';
 
 const run = promisify(execFile);
 const JSON_TYPE = ['--header', 'Content-Type: application/json'];
 
-let checkout: Checkout;
-let stack: Start;
-
-beforeAll(async () => {
-  checkout = await checkOut();
-  stack = checkout.start(await anyPort());
-  await stack.ready();
-});
-
-afterAll(async () => {
-  stack.child.kill('SIGTERM');
-  await stack.ended;
-  await checkout.remove();
-});
+const stack = useStack();
 
 interface Answer {
   readonly status: number;

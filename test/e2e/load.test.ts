@@ -1,26 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Report } from '../../scripts/load/report.ts';
 import { eventually } from '../support/eventually.ts';
-import { anyPort, type Checkout, checkOut, type Start } from './local-stack.ts';
+import { anyPort, useStack } from './local-stack.ts';
 
-let checkout: Checkout;
-let stack: Start;
+const stack = useStack(() => ({ AUTH: 'keys' }));
 let key: string;
 
 beforeAll(async () => {
-  checkout = await checkOut();
-  stack = checkout.start(await anyPort(), { AUTH: 'keys' });
-  await stack.ready();
   key = await makeKey('--per-minute', 'none');
-});
-
-afterAll(async () => {
-  stack.child.kill('SIGTERM');
-  await stack.ended;
-  await checkout.remove();
 });
 
 interface Script {
@@ -31,7 +21,7 @@ interface Script {
 
 /** A script of the checkout, whose own running stack it knows. */
 function run(script: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Script {
-  const child = spawn(process.execPath, [script, ...args], { cwd: checkout.directory, env });
+  const child = spawn(process.execPath, [script, ...args], { cwd: stack.checkout.directory, env });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].on('data', (bytes: Buffer) => {
@@ -52,7 +42,7 @@ function load(options: readonly string[], asKey = key): Script {
 }
 
 const reportAt = async (name: string): Promise<Report> =>
-  JSON.parse(await readFile(join(checkout.directory, name), 'utf8'));
+  JSON.parse(await readFile(join(stack.checkout.directory, name), 'utf8'));
 
 describe('npm run load', () => {
   it('sends at its rate, follows every task to its end, and keeps what it saw', async () => {
@@ -81,7 +71,7 @@ describe('npm run load', () => {
     expect(output.stdout).toMatch(/^create +\d+ +0 /m);
     expect(output.stdout).toContain('requests   100 due, 20.0/s; 100 sent; failed 0.00 %');
     expect(output.stderr).toMatch(/ s, sending, \d+ answered/);
-    const svg = await readFile(join(checkout.directory, 'steady.svg'), 'utf8');
+    const svg = await readFile(join(stack.checkout.directory, 'steady.svg'), 'utf8');
     expect(svg).toContain('errand under load: 20 requests/s, mix default');
   });
 
@@ -161,7 +151,7 @@ describe('npm run load', () => {
   it('tells what it knows when the server goes away, and fails', async () => {
     const { ended, output } = load(['--rate', '20', '--seconds', '8', '--out', 'gone.json']);
     await eventually(() => expect(output.stderr).toMatch(/s, sending/), 60_000);
-    stack.child.kill('SIGTERM');
+    void stack.stop();
     expect(await ended, output.stdout + output.stderr).toBe(1);
     const { requests, tasksUnread } = await reportAt('gone.json');
     expect(requests.errors).toBeGreaterThan(0);

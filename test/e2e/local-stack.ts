@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { afterAll, beforeAll } from 'vitest';
 import { freePort } from '../../dev/ports.ts';
 import { sendSignal } from '../../dev/processes.ts';
 import { eventually } from '../support/eventually.ts';
@@ -73,6 +74,43 @@ export async function checkOut(): Promise<Checkout> {
       });
       await rm(directory, { recursive: true, force: true });
     },
+  };
+}
+
+/** Of a test file, or of a `describe` in it: up before its first test, and gone after its last. */
+export interface RunningStack {
+  readonly checkout: Checkout;
+  readonly url: string;
+  output(): string;
+  /** Asks it to stop, as Ctrl-C does. Resolves with its exit code. */
+  stop(): Promise<number | null>;
+}
+
+export function useStack(settings: () => NodeJS.ProcessEnv = () => ({})): RunningStack {
+  let checkout: Checkout;
+  let stack: Start;
+  beforeAll(async () => {
+    checkout = await checkOut();
+    stack = checkout.start(await anyPort(), settings());
+    await stack.ready();
+  });
+  const stop = () => {
+    stack.child.kill('SIGTERM');
+    return stack.ended;
+  };
+  afterAll(async () => {
+    if (stack) await stop();
+    await checkout?.remove();
+  });
+  return {
+    get checkout() {
+      return checkout;
+    },
+    get url() {
+      return stack.url;
+    },
+    output: () => stack.output(),
+    stop,
   };
 }
 

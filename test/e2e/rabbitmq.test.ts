@@ -2,23 +2,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { noRabbitServer } from '../support/rabbitmq.ts';
 import { type Server, startRabbit } from '../support/servers.ts';
-import { anyPort, type Checkout, checkOut, type Start } from './local-stack.ts';
+import { useStack } from './local-stack.ts';
 
 describe.skipIf(noRabbitServer)('npm start with RabbitMQ', () => {
   let broker: Server;
-  let checkout: Checkout;
-  let errand: Start;
 
   beforeAll(async () => {
     broker = await startRabbit();
-    checkout = await checkOut();
-    errand = checkout.start(await anyPort(), { QUEUE: 'rabbitmq', RABBITMQ_URL: broker.url });
-    await errand.ready();
   });
-  afterAll(async () => {
-    await checkout?.remove();
-    await broker?.close();
-  });
+  afterAll(() => broker?.close());
+  const errand = useStack(() => ({ QUEUE: 'rabbitmq', RABBITMQ_URL: broker.url }));
 
   const request = async (path: string, options?: RequestInit) => {
     const response = await fetch(`${errand.url}${path}`, options);
@@ -39,8 +32,8 @@ describe.skipIf(noRabbitServer)('npm start with RabbitMQ', () => {
 
   it('runs tasks with a worker process and without an SQS emulator', async () => {
     await runs('echo hello');
-    expect(await checkout.pidOf('worker')).toBeGreaterThan(0);
-    await expect(checkout.pidOf('queue')).rejects.toThrow();
+    expect(await errand.checkout.pidOf('worker')).toBeGreaterThan(0);
+    await expect(errand.checkout.pidOf('queue')).rejects.toThrow();
     expect(await request('/health/ready')).toMatchObject({
       status: 200,
       body: { checks: { queue: 'up' } },
@@ -57,14 +50,13 @@ describe.skipIf(noRabbitServer)('npm start with RabbitMQ', () => {
   });
 
   it('starts a worker again that was killed', async () => {
-    process.kill(await checkout.pidOf('worker'), 'SIGKILL');
+    process.kill(await errand.checkout.pidOf('worker'), 'SIGKILL');
     await runs('echo again');
   });
 
   it('leaves nothing behind', async () => {
-    errand.child.kill('SIGTERM');
-    expect(await errand.ended).toBe(0);
+    expect(await errand.stop()).toBe(0);
     expect(errand.output()).not.toMatch(/unhandled|TypeError/i);
-    expect(await checkout.processes()).toEqual([]);
+    expect(await errand.checkout.processes()).toEqual([]);
   });
 });

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { anyPort, type Checkout, checkOut, type Start } from './local-stack.ts';
+import { type RunningStack, useStack } from './local-stack.ts';
 
 const README = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
 
@@ -21,7 +21,10 @@ const NEEDS = {
 };
 
 /** Runs a block as a reader does, but asks curl for the status of each answer as well. */
-async function run(stack: Start, block: string): Promise<{ statuses: number[]; output: string }> {
+async function run(
+  stack: RunningStack,
+  block: string,
+): Promise<{ statuses: number[]; output: string }> {
   const script = `
     curl() { command curl --silent --show-error --write-out '%{stderr}%{http_code}\\n' "$@"; }
     set -e
@@ -38,15 +41,7 @@ async function run(stack: Start, block: string): Promise<{ statuses: number[]; o
 }
 
 describe('the README', () => {
-  let checkout: Checkout;
-  let stack: Start;
-
-  beforeAll(async () => {
-    checkout = await checkOut();
-    stack = checkout.start(await anyPort());
-    await stack.ready();
-  });
-  afterAll(() => checkout.remove());
+  const stack = useStack();
 
   async function anEndedTask(): Promise<string> {
     return eventually(async () => {
@@ -86,15 +81,7 @@ describe('the README', () => {
 });
 
 describe('the README, on API keys', () => {
-  let checkout: Checkout;
-  let stack: Start;
-
-  beforeAll(async () => {
-    checkout = await checkOut();
-    stack = checkout.start(await anyPort(), { AUTH: 'keys' });
-    await stack.ready();
-  });
-  afterAll(() => checkout.remove());
+  const stack = useStack(() => ({ AUTH: 'keys' }));
 
   const keyed = blocks.filter((block) => NEEDS.key.test(block));
 
@@ -105,7 +92,7 @@ describe('the README, on API keys', () => {
     const keys = async (...args: string[]) => {
       const command = ['run', '--silent', 'keys', '--', ...args, '--json'];
       const child = spawn('npm', command, {
-        cwd: checkout.directory,
+        cwd: stack.checkout.directory,
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       return JSON.parse(await text(child.stdout));
