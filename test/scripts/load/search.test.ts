@@ -1,8 +1,7 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { IncomingMessage } from 'node:http';
+import { describe, expect, it } from 'vitest';
 import { type Search, type SearchOptions, searchMax } from '../../../scripts/load/search.ts';
+import { useLoopbackServer } from '../../support/loopback-server.ts';
 
 /** A server that takes tasks and runs none: a real one has its workers do so when they hang. */
 const task = { id: '1', status: 'queued', createdAt: new Date().toISOString() };
@@ -14,23 +13,15 @@ function answerTo({ method, url = '' }: IncomingMessage): unknown {
   return { items: [{ ...task, ...idle }], nextCursor: null };
 }
 
-const server = createServer((request, response) => {
+const server = useLoopbackServer((request, response) => {
   request.resume();
   response.writeHead(request.method === 'POST' ? 202 : 200).end(JSON.stringify(answerTo(request)));
-});
-beforeAll(async () => {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-});
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
 });
 
 function search(drainSeconds: number, signal: AbortSignal, steps: Search['steps'][number][] = []) {
   const options: SearchOptions = {
     plan: {
-      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      url: server.url,
       key: undefined,
       phases: [{ fromRate: 1, toRate: 1, seconds: 1 }],
       mix: 'create',

@@ -1,7 +1,5 @@
-import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll } from 'vitest';
+import type { ServerResponse } from 'node:http';
+import { useLoopbackServer } from '../../support/loopback-server.ts';
 
 export interface StallingServer {
   readonly url: string;
@@ -17,22 +15,14 @@ export interface StallingServer {
 export function useStallingServer(): StallingServer {
   const kept: ServerResponse[] = [];
   let stalls = false;
-  const server = createServer((request, response) => {
+  const server = useLoopbackServer((request, response) => {
     request.resume();
     if (stalls) kept.push(response);
     else response.end('{}');
   });
-  beforeAll(async () => {
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-  });
-  afterAll(() => {
-    server.closeAllConnections();
-    server.close();
-  });
   return {
     get url() {
-      return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      return server.url;
     },
     get kept() {
       return kept.length;
