@@ -7,7 +7,7 @@ import {
   parseCorsOrigins,
   parseLogLevel,
 } from './config/config.ts';
-import { withDatabaseUrl } from './config/database-secret.ts';
+import { makePasswords, withDatabaseUrl } from './config/database-secret.ts';
 import { connect, type Sql } from './db/connection.ts';
 import { requireSchema } from './db/schema-version.ts';
 import { type CheckHealth, makeCheckHealth } from './health/check-health.ts';
@@ -61,11 +61,13 @@ const config = /* @__PURE__ */ once(async () => parseConfig(await withDatabaseUr
 
 const connections = /* @__PURE__ */ once(async (): Promise<{ sql: Sql; queue: TaskQueue }> => {
   const { database, queue } = await config();
-  return {
-    sql: connect({ ...database, url: database.url.reveal() }),
-    queue: openSqsQueue(queue),
-  };
+  return { sql: openPool(database), queue: openSqsQueue(queue) };
 });
+
+function openPool({ url, ...settings }: Config['database']): Sql {
+  const password = makePasswords(process.env, url.reveal());
+  return connect({ ...settings, url: url.reveal(), password });
+}
 
 /** The same, once the database has shown to have the right schema. @throws SchemaMismatch */
 const migratedConnections = /* @__PURE__ */ once(async () => {
@@ -180,7 +182,7 @@ async function openWorkerSandbox({ sandbox, runner }: Config['worker']): Promise
  */
 function openLeasePool(database: Config['database'], sql: Sql): Sql {
   if (database.poolMax === 1) return sql;
-  return connect({ ...database, url: database.url.reveal(), poolMax: 2 });
+  return openPool({ ...database, poolMax: 2 });
 }
 
 /** What the scheduled functions use. */

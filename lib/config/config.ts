@@ -27,6 +27,7 @@ const Environment = z
       .transform((text) => new Secret(text)),
     DATABASE_POOL_MAX: wholeNumber(1, 100).default(1),
     DATABASE_PREPARE: flag.default(true),
+    DATABASE_CONNECT_SECONDS: wholeNumber(1, 300).default(3),
 
     TASK_QUEUE_URL: queueUrl,
     DEAD_LETTER_QUEUE_URL: queueUrl,
@@ -78,6 +79,7 @@ const Environment = z
       url: env.DATABASE_URL,
       poolMax: env.DATABASE_POOL_MAX,
       prepare: env.DATABASE_PREPARE,
+      connectSeconds: env.DATABASE_CONNECT_SECONDS,
     },
     queue: {
       url: env.TASK_QUEUE_URL,

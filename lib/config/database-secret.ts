@@ -13,16 +13,42 @@ const ANSWER_MS = 5000;
  * @throws Error that names the secret, when it cannot be read
  */
 export async function withDatabaseUrl(env: Env): Promise<Env> {
-  const source = env.DATABASE_SECRET;
-  if (!source || env.DATABASE_URL) return env;
+  const source = sourceOf(env);
+  if (source === undefined) return env;
   try {
-    const secret = source.startsWith('arn:')
-      ? await readSecret(env, source)
-      : await readParameter(env, source.replace(/^ssm:/, ''));
-    return { ...env, DATABASE_URL: verified(urlOf(secret, env)) };
+    return { ...env, DATABASE_URL: verified(await readUrl(env, source)) };
   } catch (cause) {
     throw new Error(`DATABASE_SECRET: ${source} cannot be used.`, { cause });
   }
+}
+
+/**
+ * The password for each connection to the database at `url`: for the first one that of the URL, then
+ * the one that the secret has by then, because secrets are rotated while functions live. Where it
+ * cannot be read, the last that was. Undefined for a URL that was set by hand.
+ */
+export function makePasswords(env: Env, url: string): (() => Promise<string>) | undefined {
+  const source = sourceOf(env);
+  if (source === undefined) return undefined;
+  let known = new URL(url);
+  let isFirst = true;
+  return async () => {
+    // postgres.js hears of no error here.
+    if (!isFirst) known = await readUrl(env, source).catch(() => known);
+    isFirst = false;
+    return decodeURIComponent(known.password);
+  };
+}
+
+function sourceOf(env: Env): string | undefined {
+  return env.DATABASE_URL ? undefined : env.DATABASE_SECRET || undefined;
+}
+
+async function readUrl(env: Env, source: string): Promise<URL> {
+  const secret = source.startsWith('arn:')
+    ? await readSecret(env, source)
+    : await readParameter(env, source.replace(/^ssm:/, ''));
+  return urlOf(secret, env);
 }
 
 async function readParameter(env: Env, name: string): Promise<string> {

@@ -62,6 +62,11 @@ describe("AWS's resource schemas", () => {
         }),
       'Resources.TaskQueue.Properties.RedrivePolicy.deadLetterTargetArn: AWS::SQS::Queue has no attribute Url',
     ],
+    [
+      'resources that wait for each other',
+      (copy) => Object.assign(copy.Resources.TaskQueue ?? {}, { DependsOn: 'TaskQueuePolicy' }),
+      'TaskQueue waits for TaskQueuePolicy waits for TaskQueue: a circle',
+    ],
   ])('refuse %s', (_what, mistake, complaint) => {
     expect(schemaComplaints(broken(template, mistake))).toContain(complaint);
   });
