@@ -79,6 +79,9 @@ const migratedConnections = /* @__PURE__ */ once(async () => {
 /** The database whatever its schema, to migrate it. */
 export const openDatabase = /* @__PURE__ */ once(async () => (await connections()).sql);
 
+/** The database, to manage its keys. @throws SchemaMismatch */
+export const openKeys = /* @__PURE__ */ once(async () => (await migratedConnections()).sql);
+
 /** What the HTTP functions use. */
 export interface Api {
   readonly authenticate: Authenticate;

@@ -45,6 +45,7 @@ export const RIGHTS: Readonly<Record<string, readonly Right[] | null>> = {
   'tally-tasks': ['read database secret'],
   'delete-ended-tasks': ['read database secret'],
   'migrate-database': ['read database secret'],
+  'manage-keys': ['read database secret'],
   'run-command': null,
 };
 

@@ -19,7 +19,6 @@ const UNAVAILABLE = new Set([
   'ETIMEDOUT',
   'SCHEMA_MISMATCH', // lib/db/schema-version.ts: until somebody migrates, or deploys
   '25006', // read_only_sql_transaction: a standby that was promoted elsewhere
-  '28P01', // invalid_password: of a secret that is being rotated
   '3D000', // invalid_catalog_name: the database is not created yet
   '3F000', // invalid_schema_name: not migrated yet
   '40001', // serialization_failure
