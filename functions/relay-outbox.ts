@@ -1,8 +1,10 @@
-import { logger, openUpkeep } from '../lib/services.ts';
+import { logger, measure, openUpkeep } from '../lib/services.ts';
 
 /** Schedule: publishes the messages that a crash, or a broker that was away, left unsent. */
 export const handler = async (): Promise<void> => {
-  const { relayOutbox } = await openUpkeep();
+  const { relayLagSeconds, relayOutbox } = await openUpkeep();
+  // Before the relay does something about it, or fails to.
+  measure?.('RelayLag', await relayLagSeconds());
   const relayed = await relayOutbox();
   if (relayed > 0) logger.info({ relayed }, 'relay-outbox');
 };

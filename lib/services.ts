@@ -5,6 +5,7 @@ import {
   parseAllowedHosts,
   parseConfig,
   parseCorsOrigins,
+  parseFunctionName,
   parseLogLevel,
 } from './config/config.ts';
 import { makePasswords, withDatabaseUrl } from './config/database-secret.ts';
@@ -13,6 +14,7 @@ import { requireSchema } from './db/schema-version.ts';
 import { type CheckHealth, makeCheckHealth } from './health/check-health.ts';
 import type { Authenticate } from './http/api-handler.ts';
 import { makeAuthenticate } from './http/authenticate.ts';
+import { makeEmfMeasure } from './observability/emf.ts';
 import { makeLogger } from './observability/logger.ts';
 import { once } from './once.ts';
 import { makeCheckCommand } from './policy/check-command.ts';
@@ -37,6 +39,7 @@ import { type DeleteEndedTasks, makeDeleteEndedTasks } from './tasks/delete-ende
 import { type ExecuteTask, makeExecuteTask } from './tasks/execute-task.ts';
 import { type FindTask, makeFindTask } from './tasks/find-task.ts';
 import { type ListTasks, makeListTasks } from './tasks/list-tasks.ts';
+import { readRelayLagSeconds } from './tasks/outbox.ts';
 import { makeReadOutput, type ReadOutput } from './tasks/read-output.ts';
 import { makeReadStats, type ReadStats } from './tasks/read-stats.ts';
 import { makeRedrive, type Redrive } from './tasks/redrive.ts';
@@ -50,6 +53,11 @@ import { makeTaskWatcher } from './tasks/task-watcher.ts';
 // marks, and no spread in an object, let the bundler leave out of a Lambda what it does not use.
 
 export const logger = makeLogger(parseLogLevel(process.env));
+
+const functionName = parseFunctionName(process.env);
+
+/** Undefined where nothing reads metrics: everywhere but on AWS. */
+export const measure = functionName === undefined ? undefined : makeEmfMeasure(functionName);
 
 const allowedHosts = parseAllowedHosts(process.env);
 const corsOrigins = parseCorsOrigins(process.env);
@@ -190,6 +198,7 @@ function openLeasePool(database: Config['database'], sql: Sql): Sql {
 
 /** What the scheduled functions use. */
 export interface Upkeep {
+  readonly relayLagSeconds: () => Promise<number>;
   readonly relayOutbox: RelayOutbox;
   readonly rescueTasks: RescueTasks;
   readonly deleteEndedTasks: DeleteEndedTasks;
@@ -201,6 +210,7 @@ export const openUpkeep = /* @__PURE__ */ once(async (): Promise<Upkeep> => {
   const { tenantMaxRunning } = worker;
   const { sql, queue } = await migratedConnections();
   return {
+    relayLagSeconds: () => readRelayLagSeconds(sql),
     relayOutbox: makeRelayOutbox({ sql, queue }),
     rescueTasks: makeRescueTasks({ sql, queue, logger, tenantMaxRunning }),
     deleteEndedTasks: makeDeleteEndedTasks({ sql, retentionDays }),

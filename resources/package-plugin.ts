@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { alarmResources, dashboardResource } from './alarms.ts';
+import { alarmResources, alarmsFor, dashboardResource } from './alarms.ts';
 import { databaseResources } from './database.ts';
 import { RIGHTS, roleOf } from './roles.ts';
 
@@ -41,6 +41,7 @@ export interface Custom {
   readonly aurora: Readonly<Record<string, unknown>>;
   readonly alarmActions?: string;
   readonly logRetentionDays: number;
+  readonly upkeepRate: string;
 }
 
 /**
@@ -75,6 +76,7 @@ function bundler(): unknown {
 function addResources(serverless: Serverless): void {
   const { service } = serverless;
   const stackName = `${service.service}-${serverless.getProvider('aws').getStage()}`;
+  const alarms = alarmsFor(minutesOf(service.custom.upkeepRate));
   const actions = (service.custom.alarmActions ?? '').split(',').filter((arn) => arn !== '');
   service.resources = {
     ...service.resources,
@@ -82,10 +84,21 @@ function addResources(serverless: Serverless): void {
       ...service.resources?.Resources,
       ...databaseResources(stackName, service),
       ...rolesOf(service),
-      ...alarmResources(stackName, actions),
-      Dashboard: dashboardResource(stackName),
+      ...alarmResources(stackName, alarms, actions),
+      Dashboard: dashboardResource(stackName, alarms),
     },
   };
+}
+
+/** Of a rate as EventBridge has it. @throws Error that names the parameter */
+function minutesOf(upkeepRate: string): number {
+  const [, number, unit] = /^(\d+) (minute|hour)s?$/.exec(upkeepRate) ?? [];
+  const minutes = Number(number) * (unit === 'hour' ? 60 : 1);
+  // Alarms look at five turns, and CloudWatch back for a day.
+  if (minutes >= 1 && minutes <= 4 * 60) return minutes;
+  throw new Error(
+    `--param upkeepRate is "${upkeepRate}"; it must be from "1 minute" to "4 hours", as in "15 minutes".`,
+  );
 }
 
 /** A role for each function, which is told to take it. @throws when a role has no function */

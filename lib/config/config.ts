@@ -59,7 +59,7 @@ const Environment = z
     SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(1),
     RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
   })
-  .refine((env) => env.AUTH !== 'none' || !isOnAws(env), {
+  .refine((env) => env.AUTH !== 'none' || parseFunctionName(env) === undefined, {
     path: ['AUTH'],
     message: 'must not be none on AWS, where anybody may reach the API: leave it out, or set keys',
     // Together with the other complaints.
@@ -106,8 +106,16 @@ const Environment = z
     retentionDays: env.RETENTION_DAYS,
   }));
 
-function isOnAws(env: Readonly<Record<string, unknown>>): boolean {
-  return env.AWS_LAMBDA_FUNCTION_NAME !== undefined && env.IS_OFFLINE !== 'true';
+interface LambdaEnv {
+  readonly AWS_LAMBDA_FUNCTION_NAME?: string | undefined;
+  readonly IS_OFFLINE?: string | undefined;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** The name of this function on AWS; undefined anywhere else. */
+export function parseFunctionName(env: LambdaEnv): string | undefined {
+  return env.IS_OFFLINE === 'true' ? undefined : env.AWS_LAMBDA_FUNCTION_NAME || undefined;
 }
 
 const LogLevel = z.enum(LOG_LEVELS);
@@ -118,7 +126,7 @@ export type Config = z.infer<typeof Environment>;
  * Reads the settings from environment variables; an empty variable counts as not set.
  * @throws Error that names every variable that is missing or wrong
  */
-export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
+export function parseConfig(env: Env): Config {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = Environment.safeParse(set);
   if (parsed.success) return parsed.data;
@@ -127,17 +135,17 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
 }
 
 /** The log must work before the rest of the configuration is known to be right. */
-export function parseLogLevel(env: Readonly<Record<string, string | undefined>>) {
+export function parseLogLevel(env: Env) {
   return LogLevel.catch('info').parse(env.LOG_LEVEL);
 }
 
 /** Host names without a port, comma-separated, as in `localhost,127.0.0.1`. */
-export function parseAllowedHosts(env: Readonly<Record<string, string | undefined>>): string[] {
+export function parseAllowedHosts(env: Env): string[] {
   return listIn(env.ALLOWED_HOSTS).map((name) => name.toLowerCase());
 }
 
 /** Origins whose pages may use the API, as in `https://app.example`. What is none invites nobody. */
-export function parseCorsOrigins(env: Readonly<Record<string, string | undefined>>): string[] {
+export function parseCorsOrigins(env: Env): string[] {
   return listIn(env.CORS_ORIGINS).filter(isOrigin);
 }
 

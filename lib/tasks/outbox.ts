@@ -46,6 +46,19 @@ export async function takeOwedMessages(sql: Sql, limit: number): Promise<OwedMes
               extract(epoch from due_at - now())::float8 as "delaySeconds"`;
 }
 
+/**
+ * How long the message has been owed that has been for longest; 0 when none is. By when it was due,
+ * because each attempt to publish it puts off its turn.
+ */
+export async function readRelayLagSeconds(sql: Sql): Promise<number> {
+  // What is due has its turn by then at the latest, and the index leads to it.
+  const [{ lag }] = await sql<[{ lag: number }]>`
+    select coalesce(extract(epoch from now() - min(due_at)), 0)::float8 as lag
+      from errand.outbox
+     where relay_at <= now() + make_interval(secs => ${RELAY_SECONDS}) and due_at <= now()`;
+  return lag;
+}
+
 /** Leaves messages that could not be published to the relay that runs next but soon. */
 export async function returnOwedMessages(sql: Sql, ids: readonly number[]): Promise<void> {
   await sql`

@@ -125,4 +125,21 @@ describe('the scheduled functions, packaged', () => {
       expect(error).toBeUndefined();
     },
   );
+
+  it('relay-outbox tells for how long a message has been owed', async () => {
+    const taskId = await storeTask(database.sql);
+    await database.sql`
+      insert into errand.outbox (task_id, due_at, relay_at)
+      values (${taskId}, now() - interval '1 hour', now())`;
+    const environment = await environmentOf('relay-outbox');
+    await environment.invoke({ 'detail-type': 'Scheduled Event' });
+    const lines = environment
+      .log()
+      .split('\n')
+      .filter((line) => line.startsWith('{"_aws"'));
+    const { RelayLag, FunctionName } = JSON.parse(lines.at(-1) ?? '{}');
+    expect(FunctionName).toBe('errand-test-relay-outbox');
+    expect(RelayLag).toBeGreaterThanOrEqual(3600);
+    expect(RelayLag).toBeLessThan(3700);
+  });
 });

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { SCHEMA_VERSION } from '../../../lib/db/schema-version.ts';
 import { brokenRules } from './guard.ts';
@@ -216,10 +217,24 @@ describe('the template', () => {
     expect(properties(template, 'DatabaseMigration').SchemaVersion).toBe(String(SCHEMA_VERSION));
   });
 
-  it('watches what an operator must know', () => {
+  it('watches what an operator must know, and tells what to do', async () => {
     const alarms = ofType(template, 'AWS::CloudWatch::Alarm').map(([id]) => id);
     expect(alarms).toEqual(
       expect.arrayContaining(['OldestMessageAlarm', 'DeadLettersAlarm', 'RelayMissingAlarm']),
     );
+    const manual = await readFile('docs/operations.md', 'utf8');
+    const rows = [...manual.matchAll(/^\| `(\w+)`/gm)].map(([, id]) => `${id}Alarm`);
+    expect(rows.sort()).toEqual(alarms.sort());
+  });
+
+  it('watches the metric that the relay writes, of this stack alone', () => {
+    expect(properties(template, 'RelayLagAlarm')).toMatchObject({
+      Namespace: 'errand',
+      MetricName: 'RelayLag',
+      Dimensions: [{ Name: 'FunctionName', Value: { Ref: 'RelayDashoutboxLambdaFunction' } }],
+      Statistic: 'Maximum',
+      Threshold: 300,
+      Period: 300,
+    });
   });
 });
