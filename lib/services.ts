@@ -69,7 +69,7 @@ const config = /* @__PURE__ */ once(async () => parseConfig(await withDatabaseUr
 
 const connections = /* @__PURE__ */ once(async (): Promise<{ sql: Sql; queue: TaskQueue }> => {
   const { database, queue } = await config();
-  return { sql: openPool(database), queue: openSqsQueue(queue) };
+  return { sql: openPool(database), queue: openSqsQueue(queue, process.env) };
 });
 
 function openPool({ url, ...settings }: Config['database']): Sql {

@@ -1,4 +1,4 @@
-import { AwsClient } from 'aws4fetch';
+import { makeAwsClient } from '../aws-client.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -66,17 +66,10 @@ async function readSecret(env: Env, id: string): Promise<string> {
   return (answer as { SecretString: string }).SecretString;
 }
 
-/** Both speak AWS's JSON protocol, so the 300 KB of their SDK clients can stay away. */
+/** Both speak AWS's JSON protocol, so their SDK clients can stay away. */
 async function call(env: Env, service: string, target: string, body: object): Promise<unknown> {
   const region = env.AWS_REGION ?? 'us-east-1';
-  const client = new AwsClient({
-    accessKeyId: env.AWS_ACCESS_KEY_ID ?? '',
-    secretAccessKey: env.AWS_SECRET_ACCESS_KEY ?? '',
-    ...(env.AWS_SESSION_TOKEN && { sessionToken: env.AWS_SESSION_TOKEN }),
-    service,
-    region,
-    retries: 3,
-  });
+  const client = makeAwsClient(env, service, region);
   const endpoint = env.AWS_ENDPOINT_URL || `https://${service}.${region}.amazonaws.com`;
   const answer = await client.fetch(endpoint, {
     method: 'POST',

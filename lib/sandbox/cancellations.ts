@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { AwsClient } from 'aws4fetch';
+import { makeAwsClient } from '../aws-client.ts';
 import type { Cancellations } from './runner.ts';
 
 export interface CancellationSettings {
@@ -21,16 +21,7 @@ export function openCancellations(
   env: Readonly<Record<string, string | undefined>>,
 ): Cancellations {
   const base = endpoint ?? `https://s3.${region}.amazonaws.com`;
-  // Read for each use: on Lambda they change.
-  const client = () =>
-    new AwsClient({
-      accessKeyId: env.AWS_ACCESS_KEY_ID ?? '',
-      secretAccessKey: env.AWS_SECRET_ACCESS_KEY ?? '',
-      ...(env.AWS_SESSION_TOKEN && { sessionToken: env.AWS_SESSION_TOKEN }),
-      service: 's3',
-      region,
-      retries: 3,
-    });
+  const client = () => makeAwsClient(env, 's3', region);
   return {
     async open() {
       const object = new URL(`${base}/${bucket}/${randomUUID()}`);

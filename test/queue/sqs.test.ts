@@ -8,7 +8,7 @@ describeTaskQueue('the SQS queue', async () => {
   const endpoint = inject('sqsEndpoint');
   const wire = await openProxy(endpoint);
   const settings = await createQueue(endpoint);
-  const queue = openSqsQueue({ ...settings, endpoint: wire.url });
+  const queue = openSqsQueue({ ...settings, endpoint: wire.url }, process.env);
   return {
     queue,
     drain: () => drainQueue(settings),
@@ -21,7 +21,7 @@ describeTaskQueue('the SQS queue', async () => {
     async openMissing() {
       const missing = await createQueue(endpoint);
       await deleteQueue(missing);
-      return openSqsQueue(missing);
+      return openSqsQueue(missing, process.env);
     },
     async close() {
       await queue.close();
