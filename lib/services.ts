@@ -16,6 +16,7 @@ import type { Authenticate } from './http/api-handler.ts';
 import { makeAuthenticate } from './http/authenticate.ts';
 import { makeEmfMeasure } from './observability/emf.ts';
 import { makeLogger } from './observability/logger.ts';
+import { nameSourcesInStackTraces } from './observability/stack-traces.ts';
 import { once } from './once.ts';
 import { makeCheckCommand } from './policy/check-command.ts';
 import { readPolicy } from './policy/policy-file.ts';
@@ -55,6 +56,8 @@ import { makeTaskWatcher } from './tasks/task-watcher.ts';
 export const logger = makeLogger(parseLogLevel(process.env));
 
 const functionName = parseFunctionName(process.env);
+
+if (functionName !== undefined) nameSourcesInStackTraces();
 
 /** Undefined where nothing reads metrics: everywhere but on AWS. */
 export const measure = functionName === undefined ? undefined : makeEmfMeasure(functionName);

@@ -150,7 +150,19 @@ describe('a packaged function whose database is a secret', () => {
     const { statusCode, log } = await listTasks({ DATABASE_SECRET: 'ssm:/nowhere' });
     expect(statusCode).toBeGreaterThanOrEqual(500);
     expect(log).toContain('DATABASE_SECRET: ssm:/nowhere cannot be used');
+    // Where in the sources it was thrown, and not where in the bundle.
+    expect(log).toMatch(/at .*\(lib\/config\/database-secret\.ts:\d+:\d+\)/);
+    expect(log).not.toMatch(/database-secret\.mjs|functions\/list-tasks\.mjs:1:/);
     expect(log).not.toContain(new URL(database.url).password);
+  });
+});
+
+describe('a packaged function that fails outside of HTTP', () => {
+  it('leaves Lambda a stack trace that names our sources', async () => {
+    const environment = await start('relay-outbox', { DATABASE_SECRET: 'ssm:/nowhere' });
+    const { error } = await environment.invoke({});
+    expect(error?.errorMessage).toContain('/nowhere');
+    expect(JSON.stringify(error)).toMatch(/lib\/config\/database-secret\.ts:\d+:\d+/);
   });
 });
 
