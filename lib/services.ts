@@ -18,8 +18,7 @@ import { makeEmfMeasure } from './observability/emf.ts';
 import { makeLogger } from './observability/logger.ts';
 import { nameSourcesInStackTraces } from './observability/stack-traces.ts';
 import { once } from './once.ts';
-import { makeCheckCommand } from './policy/check-command.ts';
-import { readPolicy } from './policy/policy-file.ts';
+import type { CheckCommand } from './policy/check-command.ts';
 import { openSqsQueue } from './queue/sqs.ts';
 import type { TaskQueue } from './queue/task-queue.ts';
 import { openCancellations } from './sandbox/cancellations.ts';
@@ -115,8 +114,7 @@ export const api = {
   corsOrigins,
   open: /* @__PURE__ */ once(async (): Promise<Api> => {
     const { auth, commandPolicy } = await config();
-    const checkCommand =
-      commandPolicy === undefined ? undefined : makeCheckCommand(readPolicy(commandPolicy));
+    const checkCommand = await openCommandPolicy(commandPolicy);
     const { sql, queue } = await migratedConnections();
     const watcher = makeTaskWatcher({ sql, shutdown: shutdownSignal(0) });
     const createTasks = makeCreateTasks({ sql, queue, logger, checkCommand });
@@ -136,6 +134,13 @@ export const api = {
     };
   }),
 };
+
+/** Few have one: it is loaded for them alone. Undefined: any command is allowed. */
+async function openCommandPolicy(policy: string | undefined): Promise<CheckCommand | undefined> {
+  if (policy === undefined) return undefined;
+  const { openPolicy } = await import('./policy/open-policy.ts');
+  return openPolicy(policy);
+}
 
 /** What tells whether the other functions can work; so it opens when they cannot. */
 export const health = {

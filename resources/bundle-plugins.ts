@@ -44,6 +44,11 @@ function ownPartOf(map: SourceMap): SourceMap {
   return { ...map, sources, names: [], mappings: encode(lines) };
 }
 
+/** For who sets it by hand at a function that is deployed. */
+const NO_POLICY = `export function openPolicy() {
+  throw new Error('COMMAND_POLICY was not set when this was packaged. Set it and deploy again.');
+}`;
+
 /**
  * Leaves out what is never loaded here: pino's threads for other targets than stdout, and the AWS
  * SDK's event streams but in the function that reads one.
@@ -53,8 +58,11 @@ const leaveOutUnused: Plugin = {
   setup({ initialOptions, onResolve, onLoad }) {
     const leftOut = ({ path }: { path: string }) => ({ path, namespace: 'left-out' });
     onResolve({ filter: /^thread-stream$/ }, leftOut);
-    // The grammar of the shell is for a command policy, which is set when the stack is deployed.
-    if (!process.env.COMMAND_POLICY) onResolve({ filter: /^unbash$/ }, leftOut);
+    // With the grammar of the shell. The policy is set when the stack is deployed.
+    if (!process.env.COMMAND_POLICY) {
+      onResolve({ filter: /\/open-policy\.ts$/ }, ({ path }) => ({ path, namespace: 'no-policy' }));
+      onLoad({ filter: /.*/, namespace: 'no-policy' }, () => ({ contents: NO_POLICY }));
+    }
     const [entry] = Object.values(initialOptions.entryPoints ?? []);
     if (!String(entry).includes('execute-task')) {
       onResolve({ filter: /^@smithy\/core\/event-streams$/ }, leftOut);
