@@ -39,7 +39,7 @@ const sql = connect({ url: postgres.url, poolMax: 10, prepare: true });
 await migrate(sql, await readMigrations());
 // For the variant without: the same table, on which a running task needs no lease.
 await sql`alter table errand.tasks drop constraint tasks_lease_while_running`;
-const queue = openSqsQueue(await createQueue(emulator.url));
+const queue = openSqsQueue(await createQueue(emulator.url), process.env);
 const logger = makeLogger('error');
 
 async function createQueue(endpoint: string) {

@@ -5,10 +5,11 @@ import {
   parseAllowedHosts,
   parseConfig,
   parseCorsOrigins,
+  parseFunctionName,
   parseLogLevel,
   parseMetrics,
 } from './config/config.ts';
-import { withDatabaseUrl } from './config/database-secret.ts';
+import { makePasswords, withDatabaseUrl } from './config/database-secret.ts';
 import { connect, type Sql } from './db/connection.ts';
 import { requireSchema } from './db/schema-version.ts';
 import { type StatementWatch, watchStatements } from './db/statement-watch.ts';
@@ -19,9 +20,9 @@ import { openCloudWatch } from './observability/cloudwatch.ts';
 import { makeLogger } from './observability/logger.ts';
 import { recordTo } from './observability/metrics.ts';
 import type { MetricsText } from './observability/prometheus.ts';
+import { nameSourcesInStackTraces } from './observability/stack-traces.ts';
 import { once } from './once.ts';
-import { makeCheckCommand } from './policy/check-command.ts';
-import { readPolicy } from './policy/policy-file.ts';
+import type { CheckCommand } from './policy/check-command.ts';
 import type { Consumer, ConsumerOptions } from './queue/rabbitmq-consumer.ts';
 import { openSqsQueue } from './queue/sqs.ts';
 import type { TaskQueue } from './queue/task-queue.ts';
@@ -43,7 +44,7 @@ import { type DeleteEndedTasks, makeDeleteEndedTasks } from './tasks/delete-ende
 import { type ExecuteTask, makeExecuteTask } from './tasks/execute-task.ts';
 import { type FindTask, makeFindTask } from './tasks/find-task.ts';
 import { type ListTasks, makeListTasks } from './tasks/list-tasks.ts';
-import { makeReadGauges } from './tasks/read-gauges.ts';
+import { makeReadBacklog, makeReadGauges, type ReadGauges } from './tasks/read-gauges.ts';
 import { makeReadOutput, type ReadOutput } from './tasks/read-output.ts';
 import { makeReadStats, type ReadStats } from './tasks/read-stats.ts';
 import { makeRedrive, type Redrive } from './tasks/redrive.ts';
@@ -57,6 +58,8 @@ import { makeTaskWatcher } from './tasks/task-watcher.ts';
 // marks, and no spread in an object, let the bundler leave out of a Lambda what it does not use.
 
 export const logger = makeLogger(parseLogLevel(process.env));
+
+if (parseFunctionName(process.env) !== undefined) nameSourcesInStackTraces();
 
 const metrics = parseMetrics(process.env);
 /** What this process has measured; undefined where that goes elsewhere, or nowhere. */
@@ -95,15 +98,23 @@ const connections = /* @__PURE__ */ once(async (): Promise<Connections> => {
   const { database, queue } = await config();
   const statements = watchStatements({ poolMax: database.poolMax, logger });
   return {
-    sql: connect({ ...database, url: database.url.reveal(), observe: statements.observe }),
+    sql: openPool(database, statements.observe),
     statements,
     queue: await openQueue(queue),
   };
 });
 
+function openPool(
+  { url, ...settings }: Config['database'],
+  observe?: StatementWatch['observe'],
+): Sql {
+  const password = makePasswords(process.env, url.reveal());
+  return connect({ ...settings, url: url.reveal(), password, observe });
+}
+
 /** On AWS there is SQS alone, and the bundler leaves the other one out. */
 async function openQueue(queue: Config['queue']): Promise<TaskQueue> {
-  if (queue.kind === 'sqs') return openSqsQueue(queue);
+  if (queue.kind === 'sqs') return openSqsQueue(queue, process.env);
   const { openRabbitQueue } = await import('./queue/rabbitmq.ts');
   return openRabbitQueue({ ...queue, url: queue.url.reveal() });
 }
@@ -117,6 +128,9 @@ const migratedConnections = /* @__PURE__ */ once(async () => {
 
 /** The database whatever its schema, to migrate it. */
 export const openDatabase = /* @__PURE__ */ once(async () => (await connections()).sql);
+
+/** The database, to manage its keys. @throws SchemaMismatch */
+export const openKeys = /* @__PURE__ */ once(async () => (await migratedConnections()).sql);
 
 /** What the HTTP functions use. */
 export interface Api {
@@ -140,8 +154,7 @@ export const api = {
   corsOrigins,
   open: /* @__PURE__ */ once(async (): Promise<Api> => {
     const { auth, commandPolicy } = await config();
-    const checkCommand =
-      commandPolicy === undefined ? undefined : makeCheckCommand(readPolicy(commandPolicy));
+    const checkCommand = await openCommandPolicy(commandPolicy);
     const { sql, queue } = await migratedConnections();
     const watcher = makeTaskWatcher({ sql, shutdown: shutdownSignal(0) });
     const createTasks = makeCreateTasks({ sql, queue, logger, checkCommand });
@@ -164,6 +177,13 @@ export const api = {
 
 function makeAuthenticator(auth: Config['auth'], sql: Sql): Authenticate {
   return auth === 'none' ? async () => EVERYBODY : makeAuthenticate({ sql });
+}
+
+/** Few have one: it is loaded for them alone. Undefined: any command is allowed. */
+async function openCommandPolicy(policy: string | undefined): Promise<CheckCommand | undefined> {
+  if (policy === undefined) return undefined;
+  const { openPolicy } = await import('./policy/open-policy.ts');
+  return openPolicy(policy);
 }
 
 /** What tells whether the other functions can work; so it opens when they cannot. */
@@ -253,11 +273,13 @@ async function openWorkerSandbox({ sandbox, runner }: Config['worker']): Promise
  */
 function openLeasePool(database: Config['database'], sql: Sql): Sql {
   if (database.poolMax === 1) return sql;
-  return connect({ ...database, url: database.url.reveal(), poolMax: 2 });
+  return openPool({ ...database, poolMax: 2 });
 }
 
 /** What the scheduled functions use. */
 export interface Upkeep {
+  /** Undefined where the backlog is measured when somebody asks for metrics. */
+  readonly readBacklog: ReadGauges | undefined;
   readonly relayOutbox: RelayOutbox;
   readonly rescueTasks: RescueTasks;
   readonly deleteEndedTasks: DeleteEndedTasks;
@@ -269,6 +291,7 @@ export const openUpkeep = /* @__PURE__ */ once(async (): Promise<Upkeep> => {
   const { tenantMaxRunning } = worker;
   const { sql, queue } = await migratedConnections();
   return {
+    readBacklog: metrics === 'cloudwatch' ? makeReadBacklog({ sql }) : undefined,
     relayOutbox: makeRelayOutbox({ sql, queue }),
     rescueTasks: makeRescueTasks({ sql, queue, logger, tenantMaxRunning }),
     deleteEndedTasks: makeDeleteEndedTasks({ sql, retentionDays }),

@@ -1,9 +1,11 @@
+import { NAMESPACE } from '../lib/observability/cloudwatch.ts';
+
 /** A metric of CloudWatch that somebody should look at, and the value from which on. */
-interface Alarm {
+export interface Alarm {
   /** Logical id, and the heading in docs/operations.md. */
   readonly id: string;
   readonly says: string;
-  readonly namespace: 'AWS/SQS' | 'AWS/Lambda' | 'AWS/ApiGateway';
+  readonly namespace: 'AWS/SQS' | 'AWS/Lambda' | 'AWS/ApiGateway' | typeof NAMESPACE;
   readonly metric: string;
   readonly dimensions: Readonly<Record<string, unknown>>;
   readonly statistic: 'Sum' | 'Maximum' | 'p99';
@@ -22,8 +24,11 @@ const fn = (logicalName: string) => ({
   },
 });
 
-/** docs/operations.md says of each what it means and what to do. */
-export const ALARMS: readonly Alarm[] = [
+/**
+ * docs/operations.md says of each what it means and what to do. `upkeepMinutes`: how often the relay
+ * and the rescue run.
+ */
+export const alarmsFor = (upkeepMinutes: number): readonly Alarm[] => [
   {
     id: 'OldestMessage',
     says: 'Tasks wait longer than 5 minutes for a worker.',
@@ -85,6 +90,16 @@ export const ALARMS: readonly Alarm[] = [
     minutes: 5,
   },
   {
+    id: 'RelayLag',
+    says: 'A message is owed to the queue for longer than five turns of the relay.',
+    namespace: NAMESPACE,
+    metric: 'errand_relay_lag_seconds',
+    dimensions: { service: { Ref: 'AWS::StackName' } },
+    statistic: 'Maximum',
+    threshold: 5 * 60 * upkeepMinutes,
+    minutes: 5 * upkeepMinutes,
+  },
+  {
     id: 'RelayMissing',
     says: 'The relay did not run at all.',
     namespace: 'AWS/Lambda',
@@ -92,7 +107,7 @@ export const ALARMS: readonly Alarm[] = [
     dimensions: fn('relay-outbox'),
     statistic: 'Sum',
     threshold: 1,
-    minutes: 5,
+    minutes: 5 * upkeepMinutes,
     below: true,
   },
   {
@@ -103,7 +118,7 @@ export const ALARMS: readonly Alarm[] = [
     dimensions: fn('rescue-tasks'),
     statistic: 'Sum',
     threshold: 1,
-    minutes: 5,
+    minutes: 5 * upkeepMinutes,
     below: true,
   },
   {
@@ -129,9 +144,13 @@ export const ALARMS: readonly Alarm[] = [
 ];
 
 /** The alarms as resources. `actions`: ARNs of what is told, as an SNS topic. */
-export function alarmResources(stackName: string, actions: readonly string[]): object {
+export function alarmResources(
+  stackName: string,
+  alarms: readonly Alarm[],
+  actions: readonly string[],
+): object {
   return Object.fromEntries(
-    ALARMS.map((alarm) => [
+    alarms.map((alarm) => [
       `${alarm.id}Alarm`,
       {
         Type: 'AWS::CloudWatch::Alarm',
@@ -157,9 +176,9 @@ export function alarmResources(stackName: string, actions: readonly string[]): o
 }
 
 /** A dashboard that shows what the alarms watch, with their lines, in the same order. */
-export function dashboardResource(stackName: string): object {
+export function dashboardResource(stackName: string, alarms: readonly Alarm[]): object {
   const variables: Record<string, unknown> = {};
-  const widgets = ALARMS.map((alarm, index) => {
+  const widgets = alarms.map((alarm, index) => {
     const dimensions = Object.entries(alarm.dimensions).flatMap(([name, value]) => {
       const variable = `${alarm.id}${name}`;
       variables[variable] = value;

@@ -44,6 +44,11 @@ function ownPartOf(map: SourceMap): SourceMap {
   return { ...map, sources, names: [], mappings: encode(lines) };
 }
 
+/** For who sets it by hand at a function that is deployed. */
+const NO_POLICY = `export function openPolicy() {
+  throw new Error('COMMAND_POLICY was not set when this was packaged. Set it and deploy again.');
+}`;
+
 /**
  * Leaves out what is never loaded here: pino's threads for other targets than stdout, the queue that
  * calls no function, metrics that somebody asks for, and the AWS SDK's event streams but in the
@@ -55,8 +60,11 @@ const leaveOutUnused: Plugin = {
     const leftOut = ({ path }: { path: string }) => ({ path, namespace: 'left-out' });
     onResolve({ filter: /^thread-stream$/ }, leftOut);
     onResolve({ filter: /\/(rabbitmq|rabbitmq-consumer|prometheus)\.ts$/ }, leftOut);
-    // The grammar of the shell is for a command policy, which is set when the stack is deployed.
-    if (!process.env.COMMAND_POLICY) onResolve({ filter: /^unbash$/ }, leftOut);
+    // With the grammar of the shell. The policy is set when the stack is deployed.
+    if (!process.env.COMMAND_POLICY) {
+      onResolve({ filter: /\/open-policy\.ts$/ }, ({ path }) => ({ path, namespace: 'no-policy' }));
+      onLoad({ filter: /.*/, namespace: 'no-policy' }, () => ({ contents: NO_POLICY }));
+    }
     const [entry] = Object.values(initialOptions.entryPoints ?? []);
     if (!String(entry).includes('execute-task')) {
       onResolve({ filter: /^@smithy\/core\/event-streams$/ }, leftOut);

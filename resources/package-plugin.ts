@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
-import { alarmResources, dashboardResource } from './alarms.ts';
+import { alarmResources, alarmsFor, dashboardResource } from './alarms.ts';
+import { databaseResources } from './database.ts';
 import { RIGHTS, roleOf } from './roles.ts';
 
 /** The part of the framework's API that this plugin uses. */
@@ -9,21 +10,38 @@ interface Serverless {
       readonly tags?: Record<string, string>;
       readonly vpc?: unknown;
       readonly compiledCloudFormationTemplate: {
-        readonly Resources: Readonly<Record<string, { Type: string; DependsOn?: string[] }>>;
+        readonly Resources: Readonly<Record<string, CompiledResource>>;
       };
     };
     readonly functions: Readonly<Record<string, FunctionDefinition>>;
-    readonly custom: { readonly databaseSecret?: string; readonly alarmActions?: string };
+    readonly custom: Custom;
     readonly service: string;
-    resources?: { Resources?: Record<string, unknown> };
+    resources?: { Resources?: Readonly<Record<string, object>> };
   };
   getProvider(name: 'aws'): { getStage(): string };
   readonly processedInput: { readonly commands: readonly string[] };
   readonly pluginManager: { addPlugin(plugin: unknown): void };
 }
-interface FunctionDefinition {
+interface CompiledResource {
+  readonly Type: string;
+  DependsOn?: string[];
+  Properties?: Record<string, unknown>;
+}
+export interface FunctionDefinition {
   readonly name: string;
   role?: string;
+  environment?: Readonly<Record<string, unknown>>;
+  vpc?: unknown;
+}
+/** What `serverless.yml` hands over, of its parameters. */
+export interface Custom {
+  readonly database: string;
+  readonly databaseSecret?: string;
+  /** As in `--param`: text, where it comes from the command line. */
+  readonly aurora: Readonly<Record<string, unknown>>;
+  readonly alarmActions?: string;
+  readonly logRetentionDays: number;
+  readonly upkeepRate: string;
 }
 
 /**
@@ -58,16 +76,29 @@ function bundler(): unknown {
 function addResources(serverless: Serverless): void {
   const { service } = serverless;
   const stackName = `${service.service}-${serverless.getProvider('aws').getStage()}`;
+  const alarms = alarmsFor(minutesOf(service.custom.upkeepRate));
   const actions = (service.custom.alarmActions ?? '').split(',').filter((arn) => arn !== '');
   service.resources = {
     ...service.resources,
     Resources: {
       ...service.resources?.Resources,
+      ...databaseResources(stackName, service),
       ...rolesOf(service),
-      ...alarmResources(stackName, actions),
-      Dashboard: dashboardResource(stackName),
+      ...alarmResources(stackName, alarms, actions),
+      Dashboard: dashboardResource(stackName, alarms),
     },
   };
+}
+
+/** Of a rate as EventBridge has it. @throws Error that names the parameter */
+function minutesOf(upkeepRate: string): number {
+  const [, number, unit] = /^(\d+) (minute|hour)s?$/.exec(upkeepRate) ?? [];
+  const minutes = Number(number) * (unit === 'hour' ? 60 : 1);
+  // Alarms look at five turns, and CloudWatch back for a day.
+  if (minutes >= 1 && minutes <= 4 * 60) return minutes;
+  throw new Error(
+    `--param upkeepRate is "${upkeepRate}"; it must be from "1 minute" to "4 hours", as in "15 minutes".`,
+  );
 }
 
 /** A role for each function, which is told to take it. @throws when a role has no function */
@@ -77,8 +108,8 @@ function rolesOf({ provider, functions, custom }: Serverless['service']): Record
     definition.role = roleName(key);
     roles[definition.role] = roleOf(key, {
       functionName: definition.name,
-      databaseSecret: custom.databaseSecret || undefined,
-      inVpc: provider.vpc !== undefined,
+      databaseSecret: custom.database === 'aurora' ? undefined : custom.databaseSecret || undefined,
+      inVpc: provider.vpc !== undefined || definition.vpc !== undefined,
       tags: provider.tags ?? {},
     });
   }

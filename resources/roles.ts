@@ -1,3 +1,5 @@
+import { getAtt, sub } from './intrinsics.ts';
+
 /** What a function does to the rest of the stack; each is a statement of its role. */
 type Right =
   | 'read database secret'
@@ -43,13 +45,15 @@ export const RIGHTS: Readonly<Record<string, readonly Right[] | null>> = {
   'tally-tasks': ['read database secret'],
   'delete-ended-tasks': ['read database secret'],
   'migrate-database': ['read database secret'],
+  'manage-keys': ['read database secret'],
   'run-command': null,
 };
 
 interface Statement {
-  readonly Effect: 'Allow';
+  readonly Effect: 'Allow' | 'Deny';
   readonly Action: readonly string[];
   readonly Resource: unknown;
+  readonly Condition?: object;
 }
 
 export interface RoleOptions {
@@ -70,7 +74,11 @@ export function roleOf(key: string, options: RoleOptions): object {
   const statements =
     rights === null
       ? []
-      : [writeLogs(options.functionName), ...rights.map((right) => statementOf(right, options))];
+      : [
+          writeLogs(options.functionName),
+          ...rights.map((right) => statementOf(right, options)),
+          ...(options.inVpc ? [leaveNetworkAlone(options.functionName)] : []),
+        ];
   return {
     Type: 'AWS::IAM::Role',
     Properties: {
@@ -112,9 +120,29 @@ function writeLogs(functionName: string): Statement {
   );
 }
 
+/**
+ * Lambda attaches a function to a network in the name of its role, which must be allowed to. This keeps
+ * the function's own code from it. https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+ */
+function leaveNetworkAlone(functionName: string): Statement {
+  const arn = `arn:\${AWS::Partition}:lambda:\${AWS::Region}:\${AWS::AccountId}:function:${functionName}`;
+  return {
+    Effect: 'Deny',
+    Action: [
+      'ec2:CreateNetworkInterface',
+      'ec2:DeleteNetworkInterface',
+      'ec2:DescribeNetworkInterfaces',
+      'ec2:AssignPrivateIpAddresses',
+      'ec2:UnassignPrivateIpAddresses',
+    ],
+    Resource: '*',
+    Condition: { ArnEquals: { 'lambda:SourceFunctionArn': [sub(arn)] } },
+  };
+}
+
 function statementOf(right: Right, { databaseSecret }: RoleOptions): Statement {
-  const taskQueue = { 'Fn::GetAtt': ['TaskQueue', 'Arn'] };
-  const deadLetterQueue = { 'Fn::GetAtt': ['DeadLetterQueue', 'Arn'] };
+  const taskQueue = getAtt('TaskQueue', 'Arn');
+  const deadLetterQueue = getAtt('DeadLetterQueue', 'Arn');
   switch (right) {
     case 'read database secret':
       return readSecret(databaseSecret);
@@ -137,9 +165,7 @@ function statementOf(right: Right, { databaseSecret }: RoleOptions): Statement {
         deadLetterQueue,
       );
     case 'run commands':
-      return allow(['lambda:InvokeFunction'], {
-        'Fn::GetAtt': ['RunDashcommandLambdaFunction', 'Arn'],
-      });
+      return allow(['lambda:InvokeFunction'], getAtt('RunDashcommandLambdaFunction', 'Arn'));
     case 'cancel commands':
       // The runner looks with a link that this role has signed, so the role must be allowed to look.
       return allow(['s3:PutObject', 's3:GetObject'], sub(`\${CancellationBucket.Arn}/*`));
@@ -148,9 +174,10 @@ function statementOf(right: Right, { databaseSecret }: RoleOptions): Statement {
 
 function readSecret(secret: string | undefined): Statement {
   if (secret === undefined) {
-    return allow(['secretsmanager:GetSecretValue'], {
-      'Fn::GetAtt': ['Database', 'MasterUserSecret.SecretArn'],
-    });
+    return allow(
+      ['secretsmanager:GetSecretValue'],
+      getAtt('Database', 'MasterUserSecret.SecretArn'),
+    );
   }
   if (secret.startsWith('arn:')) return allow(['secretsmanager:GetSecretValue'], secret);
   const name = secret.replace(/^ssm:\/?/, '');
@@ -162,8 +189,4 @@ function readSecret(secret: string | undefined): Statement {
 
 function allow(Action: readonly string[], Resource: unknown): Statement {
   return { Effect: 'Allow', Action, Resource };
-}
-
-function sub(text: string): object {
-  return { 'Fn::Sub': text };
 }

@@ -9,6 +9,10 @@ const PRICE = {
   s3Put: 5e-6,
   s3Get: 0.4e-6,
   logsGb: 0.5,
+  auroraUnitHour: 0.12,
+  auroraGbMonth: 0.1,
+  endpointHour: 0.01,
+  secretMonth: 0.4,
 };
 
 const GB = { api: 0.5, worker: 0.5, runner: 2.5 };
@@ -31,6 +35,24 @@ const IDLE =
   30 * 86_400 * (5 / 20) * PRICE.sqsRequest +
   2 * 30 * 24 * 60 * (PRICE.lambdaRequest + 0.05 * GB.worker * PRICE.lambdaGbSecond);
 
+const HOURS = 730;
+
+/** Of `--param database=aurora`, as resources/aurora/ makes it. */
+const AURORA = { endpoints: 3, awakeUnits: 0.5, gb: 10, sleepsAfterMinutes: 5, wakesForMinutes: 1 };
+
+/** What a month costs without any task, with the upkeep each so many minutes. */
+function auroraMonth(instances: number, upkeepMinutes: number): Record<string, number> {
+  const a = AURORA;
+  const awake = Math.min(1, (a.sleepsAfterMinutes + a.wakesForMinutes) / upkeepMinutes);
+  return {
+    // An endpoint in each zone that has an instance.
+    Endpoints: a.endpoints * instances * HOURS * PRICE.endpointHour,
+    Capacity: instances * awake * a.awakeUnits * HOURS * PRICE.auroraUnitHour,
+    [`Storage, ${a.gb} GB`]: a.gb * PRICE.auroraGbMonth,
+    Password: PRICE.secretMonth,
+  };
+}
+
 function perMillion(commandSeconds: number): Record<string, number> {
   const a = ASSUMED;
   const rows = {
@@ -48,20 +70,27 @@ function perMillion(commandSeconds: number): Record<string, number> {
   return Object.fromEntries(Object.entries(rows).map(([name, usd]) => [name, usd * 1e6]));
 }
 
-const SECONDS = [0.1, 1, 10, 60];
-const columns = SECONDS.map(perMillion);
 const line = (cells: string[]) => console.log(`| ${cells.join(' | ')} |`);
-line(['USD per million tasks', ...SECONDS.map((seconds) => `${seconds} s each`)]);
-line(['---', ...SECONDS.map(() => '---:')]);
-for (const name of Object.keys(columns[0] ?? {})) {
-  line([name, ...columns.map((column) => (column[name] ?? 0).toFixed(2))]);
+
+function printTable(title: string, heads: readonly string[], columns: Record<string, number>[]) {
+  line([title, ...heads]);
+  line(['---', ...heads.map(() => '---:')]);
+  for (const name of Object.keys(columns[0] ?? {})) {
+    line([name, ...columns.map((column) => (column[name] ?? 0).toFixed(2))]);
+  }
+  const sums = columns.map((column) => Object.values(column).reduce((sum, usd) => sum + usd));
+  line(['**all**', ...sums.map((usd) => usd.toFixed(2))]);
 }
-line([
-  '**all**',
-  ...columns.map((column) =>
-    Object.values(column)
-      .reduce((sum, usd) => sum + usd)
-      .toFixed(2),
-  ),
-]);
-console.log(`\nA month without tasks: ${IDLE.toFixed(2)} USD, and the database.`);
+
+const SECONDS = [0.1, 1, 10, 60];
+printTable(
+  'USD per million tasks',
+  SECONDS.map((seconds) => `${seconds} s each`),
+  SECONDS.map(perMillion),
+);
+console.log(`\nA month without tasks: ${IDLE.toFixed(2)} USD, and the database.\n`);
+printTable(
+  'USD per month, database=aurora',
+  ['dev', 'prod', 'dev, upkeepRate 1 hour', 'prod, upkeepRate 1 hour'],
+  [auroraMonth(1, 1), auroraMonth(2, 1), auroraMonth(1, 60), auroraMonth(2, 60)],
+);

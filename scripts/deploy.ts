@@ -1,16 +1,15 @@
 /**
  * `npm run deploy -- --stage prod [--param NAME=VALUE]...`: looks whether the account has what the
- * deployment needs, says so line by line, and hands over to the Serverless Framework.
+ * deployment needs, says so line by line, hands over to the Serverless Framework, and shows the first
+ * API key of a database that has none.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
+import { showFirstKey } from './deploy/first-key.ts';
+import { readParameters } from './deploy/parameters.ts';
 import { preflight } from './deploy/preflight.ts';
-
-/** As in serverless.yml. */
-const CONCURRENCY: Readonly<Record<string, number>> = { dev: 10 };
-const USUAL_CONCURRENCY = 50;
 
 const { values } = parseArgs({
   options: {
@@ -21,22 +20,9 @@ const { values } = parseArgs({
   },
 });
 const { stage, region, param } = values;
-const parameters = new Map(
-  param.map((text) => {
-    const at = text.indexOf('=');
-    return [text.slice(0, at), text.slice(at + 1)] as const;
-  }),
-);
 
 const ready = await preflight(
-  {
-    stage,
-    region,
-    databaseSecret: parameters.get('databaseSecret') ?? `ssm:/errand/${stage}/database-url`,
-    maximumConcurrency: Number(
-      parameters.get('maximumConcurrency') ?? CONCURRENCY[stage] ?? USUAL_CONCURRENCY,
-    ),
-  },
+  { stage, region, ...(await readParameters(stage, param)) },
   process.env,
   ({ name, ok, says }) => console.log(`${ok ? 'ok  ' : 'FAIL'}  ${name.padEnd(12)} ${says}`),
 );
@@ -45,6 +31,11 @@ if (!ready) {
   process.exit(1);
 }
 if (!values['check-only']) {
+  process.exitCode = await deploy();
+  if (process.exitCode === 0) await showFirstKey({ stage, region }, process.env);
+}
+
+async function deploy(): Promise<number> {
   const bin = createRequire(import.meta.url).resolve('serverless/bin/serverless.js');
   const passedOn = param.flatMap((text) => ['--param', text]);
   const child = spawn(
@@ -53,5 +44,5 @@ if (!values['check-only']) {
     { stdio: 'inherit', env: { ...process.env, AWS_REGION: region } },
   );
   const [code] = await once(child, 'exit');
-  process.exitCode = code ?? 1;
+  return code ?? 1;
 }

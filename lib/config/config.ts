@@ -70,6 +70,7 @@ const Common = z
       .transform((text) => new Secret(text)),
     DATABASE_POOL_MAX: wholeNumber(1, 100).optional(),
     DATABASE_PREPARE: flag.default(true),
+    DATABASE_CONNECT_SECONDS: wholeNumber(1, 300).default(3),
 
     QUEUE: z.string(),
     AWS_REGION: region,
@@ -105,7 +106,7 @@ const Common = z
     WORKER_PORT: wholeNumber(1, 65_535).optional(),
     RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
   })
-  .refine((env) => env.AUTH !== 'none' || !isOnAws(env), {
+  .refine((env) => env.AUTH !== 'none' || parseFunctionName(env) === undefined, {
     path: ['AUTH'],
     message: 'must not be none on AWS, where anybody may reach the API: leave it out, or set keys',
     // Together with the other complaints.
@@ -126,6 +127,7 @@ const Common = z
       // A Lambda does one thing at a time; with RabbitMQ there are none, and a process serves many.
       poolMax: env.DATABASE_POOL_MAX ?? (env.QUEUE === 'rabbitmq' ? 10 : 1),
       prepare: env.DATABASE_PREPARE,
+      connectSeconds: env.DATABASE_CONNECT_SECONDS,
     },
     worker: {
       sandbox: env.SANDBOX,
@@ -149,8 +151,16 @@ const Common = z
     retentionDays: env.RETENTION_DAYS,
   }));
 
-function isOnAws(env: Readonly<Record<string, unknown>>): boolean {
-  return env.AWS_LAMBDA_FUNCTION_NAME !== undefined && env.IS_OFFLINE !== 'true';
+interface LambdaEnv {
+  readonly AWS_LAMBDA_FUNCTION_NAME?: string | undefined;
+  readonly IS_OFFLINE?: string | undefined;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** The name of this function on AWS; undefined anywhere else. */
+export function parseFunctionName(env: LambdaEnv): string | undefined {
+  return env.IS_OFFLINE === 'true' ? undefined : env.AWS_LAMBDA_FUNCTION_NAME || undefined;
 }
 
 const LogLevel = z.enum(LOG_LEVELS);
@@ -162,7 +172,7 @@ export type Config = z.infer<typeof Common> & { readonly queue: z.infer<typeof Q
  * Reads the settings from environment variables; an empty variable counts as not set.
  * @throws Error that names every variable that is missing or wrong
  */
-export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
+export function parseConfig(env: Env): Config {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value));
   const all = { QUEUE: 'sqs', ...set };
   const common = Common.safeParse(all);
@@ -174,22 +184,23 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
 }
 
 /** The log must work before the rest of the configuration is known to be right. */
-export function parseLogLevel(env: Readonly<Record<string, string | undefined>>) {
+export function parseLogLevel(env: Env) {
   return LogLevel.catch('info').parse(env.LOG_LEVEL);
 }
 
 /** Where measurements go. What is neither is complained of by `parseConfig`. */
-export function parseMetrics(env: Readonly<Record<string, string | undefined>>) {
-  return Metrics.catch(isOnAws(env) ? 'cloudwatch' : 'prometheus').parse(env.METRICS);
+export function parseMetrics(env: Env) {
+  const usual = parseFunctionName(env) === undefined ? 'prometheus' : 'cloudwatch';
+  return Metrics.catch(usual).parse(env.METRICS);
 }
 
 /** Host names without a port, comma-separated, as in `localhost,127.0.0.1`. */
-export function parseAllowedHosts(env: Readonly<Record<string, string | undefined>>): string[] {
+export function parseAllowedHosts(env: Env): string[] {
   return listIn(env.ALLOWED_HOSTS).map((name) => name.toLowerCase());
 }
 
 /** Origins whose pages may use the API, as in `https://app.example`. What is none invites nobody. */
-export function parseCorsOrigins(env: Readonly<Record<string, string | undefined>>): string[] {
+export function parseCorsOrigins(env: Env): string[] {
   return listIn(env.CORS_ORIGINS).filter(isOrigin);
 }
 

@@ -1,9 +1,9 @@
-import { AwsClient } from 'aws4fetch';
+import { callAws, makeAwsClient } from '../aws-client.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** A secret store that does not answer holds up a request no longer than this. */
-const ANSWER_MS = 5000;
+/** A secret store that does not answer holds up a request for five seconds, and no longer. */
+const PATIENCE = { attempts: 2, attemptMs: 2500 };
 
 /**
  * The settings with `DATABASE_URL` put in from where `DATABASE_SECRET` says that it is: `ssm:` and
@@ -13,16 +13,42 @@ const ANSWER_MS = 5000;
  * @throws Error that names the secret, when it cannot be read
  */
 export async function withDatabaseUrl(env: Env): Promise<Env> {
-  const source = env.DATABASE_SECRET;
-  if (!source || env.DATABASE_URL) return env;
+  const source = sourceOf(env);
+  if (source === undefined) return env;
   try {
-    const secret = source.startsWith('arn:')
-      ? await readSecret(env, source)
-      : await readParameter(env, source.replace(/^ssm:/, ''));
-    return { ...env, DATABASE_URL: verified(urlOf(secret, env)) };
+    return { ...env, DATABASE_URL: verified(await readUrl(env, source)) };
   } catch (cause) {
     throw new Error(`DATABASE_SECRET: ${source} cannot be used.`, { cause });
   }
+}
+
+/**
+ * The password for each connection to the database at `url`: for the first one that of the URL, then
+ * the one that the secret has by then, because secrets are rotated while functions live. Where it
+ * cannot be read, the last that was. Undefined for a URL that was set by hand.
+ */
+export function makePasswords(env: Env, url: string): (() => Promise<string>) | undefined {
+  const source = sourceOf(env);
+  if (source === undefined) return undefined;
+  let known = new URL(url);
+  let isFirst = true;
+  return async () => {
+    // postgres.js hears of no error here.
+    if (!isFirst) known = await readUrl(env, source).catch(() => known);
+    isFirst = false;
+    return decodeURIComponent(known.password);
+  };
+}
+
+function sourceOf(env: Env): string | undefined {
+  return env.DATABASE_URL ? undefined : env.DATABASE_SECRET || undefined;
+}
+
+async function readUrl(env: Env, source: string): Promise<URL> {
+  const secret = source.startsWith('arn:')
+    ? await readSecret(env, source)
+    : await readParameter(env, source.replace(/^ssm:/, ''));
+  return urlOf(secret, env);
 }
 
 async function readParameter(env: Env, name: string): Promise<string> {
@@ -40,24 +66,18 @@ async function readSecret(env: Env, id: string): Promise<string> {
   return (answer as { SecretString: string }).SecretString;
 }
 
-/** Both speak AWS's JSON protocol, so the 300 KB of their SDK clients can stay away. */
+/** Both speak AWS's JSON protocol, so their SDK clients can stay away. */
 async function call(env: Env, service: string, target: string, body: object): Promise<unknown> {
   const region = env.AWS_REGION ?? 'us-east-1';
-  const client = new AwsClient({
-    accessKeyId: env.AWS_ACCESS_KEY_ID ?? '',
-    secretAccessKey: env.AWS_SECRET_ACCESS_KEY ?? '',
-    ...(env.AWS_SESSION_TOKEN && { sessionToken: env.AWS_SESSION_TOKEN }),
-    service,
-    region,
-    retries: 3,
-  });
+  const client = () => makeAwsClient(env, service, region);
   const endpoint = env.AWS_ENDPOINT_URL || `https://${service}.${region}.amazonaws.com`;
-  const answer = await client.fetch(endpoint, {
+  const request = {
+    url: endpoint,
     method: 'POST',
     headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': target },
     body: JSON.stringify(body),
-    signal: AbortSignal.timeout(ANSWER_MS),
-  });
+  } as const;
+  const answer = await callAws(client, request, PATIENCE);
   if (answer.ok) return answer.json();
   throw new Error(`${target} answered ${answer.status}: ${(await answer.text()).slice(0, 300)}`);
 }

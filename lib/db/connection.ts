@@ -13,6 +13,10 @@ export interface DatabaseSettings {
   readonly poolMax: number;
   /** False behind a transaction pooler (PgBouncer), which loses prepared statements. */
   readonly prepare: boolean;
+  /** How long it may take to connect; for a database that sleeps, as long as it takes to wake up. */
+  readonly connectSeconds?: number;
+  /** Asked for each new connection; without it, all use the password of the URL. Never rejects. */
+  readonly password?: (() => Promise<string>) | undefined;
   /** How long a statement may wait for a connection, and then for the server's answer. */
   readonly deadlineMs?: number;
   /** Hears of every statement, those of transactions excepted. */
@@ -22,8 +26,10 @@ export interface DatabaseSettings {
 /** Within this time the server itself ends a statement, and one that waits for a lock. */
 const STATEMENT_MS = 10_000;
 const LOCK_MS = 5000;
-/** Longer than any statement. */
+const CONNECT_SECONDS = 3;
+/** Longer than any statement, and longer by this than it may take to connect. */
 const DEADLINE_MS = 12_000;
+const DEADLINE_MARGIN_MS = 2000;
 /** What a pool that is used no more has for the statements that it has begun. */
 const RETIRE_SECONDS = 5;
 
@@ -33,7 +39,9 @@ const RETIRE_SECONDS = 5;
  * but those of a transaction (`sql.begin`), which is for migrations.
  */
 export function connect(settings: DatabaseSettings): Sql {
-  const { deadlineMs = DEADLINE_MS, observe } = settings;
+  const { connectSeconds = CONNECT_SECONDS, observe } = settings;
+  const { deadlineMs = Math.max(DEADLINE_MS, connectSeconds * 1000 + DEADLINE_MARGIN_MS) } =
+    settings;
   let pool = openPool(settings);
 
   function guarded<T>(query: T, text: TemplateStringsArray | string, owner: Sql): T {
@@ -55,7 +63,8 @@ export function connect(settings: DatabaseSettings): Sql {
   });
 }
 
-function openPool({ url, poolMax, prepare }: DatabaseSettings): Sql {
+function openPool(settings: DatabaseSettings): Sql {
+  const { url, poolMax, prepare, connectSeconds = CONNECT_SECONDS, password } = settings;
   // Options that postgres.js has and its types do not.
   const untyped = {
     // The default sends up to 100 statements behind a slow one instead of waiting for a connection
@@ -67,7 +76,8 @@ function openPool({ url, poolMax, prepare }: DatabaseSettings): Sql {
     ...untyped,
     max: poolMax,
     prepare,
-    connect_timeout: 3,
+    connect_timeout: connectSeconds,
+    ...(password && { password }),
     idle_timeout: 60,
     // A request makes one attempt, so the pause between attempts is what the next request waits:
     // the default (up to 20 s) would hold up everybody long after the server is back.

@@ -1,7 +1,8 @@
 import { METRICS, type MetricName } from './metric-catalogue.ts';
 import type { Recorder } from './metrics.ts';
 
-const NAMESPACE = 'errand';
+/** Where CloudWatch keeps the metrics of errand. */
+export const NAMESPACE = 'errand';
 
 /**
  * Labels that become dimensions, where that is not all: CloudWatch takes money for each combination.

@@ -1,13 +1,6 @@
-import {
-  ChangeMessageVisibilityBatchCommand,
-  DeleteMessageCommand,
-  type Message,
-  ReceiveMessageCommand,
-  SendMessageCommand,
-  type SQSClient,
-} from '@aws-sdk/client-sqs';
 import { unavailableOnError } from './broker-call.ts';
 import { pickFrom } from './pick-letters.ts';
+import type { CallSqs } from './sqs-client.ts';
 import type { DeadLetter, TaskQueue } from './task-queue.ts';
 
 /** A letter that we look at is hidden from others for so long, should we die before handing it back. */
@@ -16,9 +9,17 @@ const LOOK_SECONDS = 30;
 const BATCH = 10;
 
 interface Queues {
-  readonly client: SQSClient;
+  readonly call: CallSqs;
   readonly url: string;
   readonly deadLetterUrl: string;
+}
+
+/** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Message.html */
+interface Message {
+  readonly MessageId?: string;
+  readonly Body?: string;
+  readonly ReceiptHandle?: string;
+  readonly Attributes?: Readonly<Record<string, string>>;
 }
 
 interface DeadLetters {
@@ -69,21 +70,19 @@ export function openSqsDeadLetters(queues: Queues): DeadLetters {
 }
 
 /** Letters in batches, until there are no more or they would come round again. They are hidden then. */
-async function* receiveAll({ client, deadLetterUrl }: Queues): AsyncGenerator<Message[]> {
+async function* receiveAll({ call, deadLetterUrl }: Queues): AsyncGenerator<Message[]> {
   const until = performance.now() + LOOK_SECONDS * 1000;
   while (performance.now() < until) {
     const { Messages: messages = [] } = await unavailableOnError(
       'The dead-letter queue did not answer.',
-      client.send(
-        new ReceiveMessageCommand({
-          QueueUrl: deadLetterUrl,
-          MaxNumberOfMessages: BATCH,
-          VisibilityTimeout: LOOK_SECONDS,
-          // Without a wait SQS asks some of its servers only, and may find nothing where there is.
-          WaitTimeSeconds: 1,
-          MessageSystemAttributeNames: ['ApproximateReceiveCount', 'SentTimestamp'],
-        }),
-      ),
+      call<{ Messages?: Message[] }>('ReceiveMessage', {
+        QueueUrl: deadLetterUrl,
+        MaxNumberOfMessages: BATCH,
+        VisibilityTimeout: LOOK_SECONDS,
+        // Without a wait SQS asks some of its servers only, and may find nothing where there is.
+        WaitTimeSeconds: 1,
+        MessageSystemAttributeNames: ['ApproximateReceiveCount', 'SentTimestamp'],
+      }),
     );
     if (messages.length === 0) return;
     yield messages;
@@ -91,7 +90,7 @@ async function* receiveAll({ client, deadLetterUrl }: Queues): AsyncGenerator<Me
 }
 
 async function handBack(
-  { client, deadLetterUrl }: Queues,
+  { call, deadLetterUrl }: Queues,
   letters: readonly Message[],
 ): Promise<void> {
   for (let from = 0; from < letters.length; from += BATCH) {
@@ -102,24 +101,20 @@ async function handBack(
     }));
     await unavailableOnError(
       'The dead letters were not handed back.',
-      client.send(
-        new ChangeMessageVisibilityBatchCommand({ QueueUrl: deadLetterUrl, Entries: entries }),
-      ),
+      call('ChangeMessageVisibilityBatch', { QueueUrl: deadLetterUrl, Entries: entries }),
     );
   }
 }
 
 async function move(
-  { client, url, deadLetterUrl }: Queues,
+  { call, url, deadLetterUrl }: Queues,
   { Body, ReceiptHandle }: Message,
 ): Promise<void> {
   await unavailableOnError(
     'The dead letters were not all sent back.',
-    client
-      .send(new SendMessageCommand({ QueueUrl: url, MessageBody: Body }))
-      .then(() =>
-        client.send(new DeleteMessageCommand({ QueueUrl: deadLetterUrl, ReceiptHandle })),
-      ),
+    call('SendMessage', { QueueUrl: url, MessageBody: Body }).then(() =>
+      call('DeleteMessage', { QueueUrl: deadLetterUrl, ReceiptHandle }),
+    ),
   );
 }
 

@@ -1,10 +1,5 @@
-import {
-  GetQueueAttributesCommand,
-  SendMessageBatchCommand,
-  type SendMessageBatchRequestEntry,
-  SQSClient,
-} from '@aws-sdk/client-sqs';
 import { unavailableOnError } from './broker-call.ts';
+import { type CallSqs, makeCallSqs } from './sqs-client.ts';
 import { openSqsDeadLetters } from './sqs-dead-letters.ts';
 import { type OutgoingMessage, type TaskQueue, toBody } from './task-queue.ts';
 
@@ -21,54 +16,50 @@ export interface SqsSettings {
   readonly endpoint: string | undefined;
 }
 
-/** Publishes through SQS, or through an emulator that speaks its API. */
-export function openSqsQueue({ url, deadLetterUrl, region, endpoint }: SqsSettings): TaskQueue {
-  const client = new SQSClient({
-    region,
-    ...(endpoint && { endpoint }),
-    maxAttempts: 2,
-    // Two attempts end before the relay may take over what the request was to publish (outbox.ts).
-    requestHandler: { connectionTimeout: 1000, requestTimeout: 2000, throwOnRequestTimeout: true },
-  });
-  const letters = openSqsDeadLetters({ client, url, deadLetterUrl });
+/** Publishes through SQS, or through an emulator that speaks its API. `env` has the credentials. */
+export function openSqsQueue(
+  { url, deadLetterUrl, region, endpoint }: SqsSettings,
+  env: Readonly<Record<string, string | undefined>>,
+): TaskQueue {
+  const call = makeCallSqs({ region, endpoint: endpoint ?? new URL(url).origin }, env);
+  const letters = openSqsDeadLetters({ call, url, deadLetterUrl });
 
   return {
     async publish(messages) {
       const waiting = chunk(messages, SQS_BATCH).values();
       const lane = async () => {
-        for (const batch of waiting) await sendBatch(client, url, batch);
+        for (const batch of waiting) await sendBatch(call, url, batch);
       };
       await unavailableOnError(
         'The message was not stored.',
         allOrFirstError(Array.from({ length: LANES }, lane)),
       );
     },
-    depth: () => unavailableOnError('The queue did not answer.', readDepth(client, url)),
+    depth: () => unavailableOnError('The queue did not answer.', readDepth(call, url)),
     async countDeadLetters() {
       const { ready, inFlight } = await unavailableOnError(
         'The dead-letter queue did not answer.',
-        readDepth(client, deadLetterUrl),
+        readDepth(call, deadLetterUrl),
       );
       return ready + inFlight; // In flight is what somebody looks at right now.
     },
     deadLetters: letters.list,
     redrive: letters.redrive,
-    async close() {
-      client.destroy();
-    },
+    async close() {},
   };
 }
 
-async function readDepth(client: SQSClient, url: string) {
-  const { Attributes: counts } = await client.send(
-    new GetQueueAttributesCommand({
+async function readDepth(call: CallSqs, url: string) {
+  const { Attributes: counts } = await call<{ Attributes?: Record<string, string> }>(
+    'GetQueueAttributes',
+    {
       QueueUrl: url,
       AttributeNames: [
         'ApproximateNumberOfMessages',
         'ApproximateNumberOfMessagesNotVisible',
         'ApproximateNumberOfMessagesDelayed',
       ],
-    }),
+    },
   );
   return {
     ready: Number(counts?.ApproximateNumberOfMessages ?? 0),
@@ -78,22 +69,21 @@ async function readDepth(client: SQSClient, url: string) {
 }
 
 async function sendBatch(
-  client: SQSClient,
+  call: CallSqs,
   url: string,
   messages: readonly OutgoingMessage[],
 ): Promise<void> {
-  const entries = messages.map(
-    ({ taskId, delaySeconds, group }, index): SendMessageBatchRequestEntry => ({
-      Id: String(index),
-      MessageBody: toBody({ taskId }),
-      ...(delaySeconds > 0 && { DelaySeconds: Math.ceil(delaySeconds) }),
-      // Of a standard queue this makes a fair one.
-      ...(group !== undefined && { MessageGroupId: groupId(group) }),
-    }),
-  );
+  const entries = messages.map(({ taskId, delaySeconds, group }, index) => ({
+    Id: String(index),
+    MessageBody: toBody({ taskId }),
+    ...(delaySeconds > 0 && { DelaySeconds: Math.ceil(delaySeconds) }),
+    // Of a standard queue this makes a fair one.
+    ...(group !== undefined && { MessageGroupId: groupId(group) }),
+  }));
   // A batch is a 200 even when SQS refused some of its entries.
-  const { Failed: failed = [] } = await client.send(
-    new SendMessageBatchCommand({ QueueUrl: url, Entries: entries }),
+  const { Failed: failed = [] } = await call<{ Failed?: { Message?: string }[] }>(
+    'SendMessageBatch',
+    { QueueUrl: url, Entries: entries },
   );
   const [first] = failed;
   if (first) throw new Error(`SQS refused ${failed.length} messages: ${first.Message}`);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { AwsClient } from 'aws4fetch';
+import { callAws, makeAwsClient } from '../aws-client.ts';
 import type { Cancellations } from './runner.ts';
 
 export interface CancellationSettings {
@@ -9,6 +9,7 @@ export interface CancellationSettings {
   readonly endpoint: string | undefined;
 }
 
+const PATIENCE = { attempts: 4, attemptMs: 2000 };
 /** As long as a function can live. */
 const LINK_SECONDS = 900;
 
@@ -21,16 +22,7 @@ export function openCancellations(
   env: Readonly<Record<string, string | undefined>>,
 ): Cancellations {
   const base = endpoint ?? `https://s3.${region}.amazonaws.com`;
-  // Read for each use: on Lambda they change.
-  const client = () =>
-    new AwsClient({
-      accessKeyId: env.AWS_ACCESS_KEY_ID ?? '',
-      secretAccessKey: env.AWS_SECRET_ACCESS_KEY ?? '',
-      ...(env.AWS_SESSION_TOKEN && { sessionToken: env.AWS_SESSION_TOKEN }),
-      service: 's3',
-      region,
-      retries: 3,
-    });
+  const client = () => makeAwsClient(env, 's3', region);
   return {
     async open() {
       const object = new URL(`${base}/${bucket}/${randomUUID()}`);
@@ -40,7 +32,8 @@ export function openCancellations(
       return {
         url,
         async cancel() {
-          const answer = await client().fetch(object.href, { method: 'PUT', body: 'cancelled' });
+          const request = { url: object.href, method: 'PUT', body: 'cancelled' } as const;
+          const answer = await callAws(client, request, PATIENCE);
           if (!answer.ok) throw new Error(`S3 answered ${answer.status} to a cancellation`);
         },
       };

@@ -16,7 +16,7 @@ export interface OwedMessage {
 const PUBLISH_GRACE_SECONDS = 5;
 
 /** How long a relay has for publishing what it took, before another relay takes it again. */
-const RELAY_SECONDS = 30;
+export const RELAY_SECONDS = 30;
 
 /** How soon a message is tried again that the broker did not take. */
 const RETRY_SECONDS = 1;

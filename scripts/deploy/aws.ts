@@ -36,7 +36,7 @@ export async function findCredentials(
     };
   } catch {
     throw new Error(
-      'none found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or install and configure the AWS CLI',
+      'no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or install and configure the AWS CLI',
     );
   }
 }

@@ -1,4 +1,5 @@
 import { type Aws, type Credentials, findCredentials, makeAws } from './aws.ts';
+import { checkDatabase } from './check-database.ts';
 
 /** One thing that a deployment needs. `ok` false stops it. */
 export interface Check {
@@ -10,9 +11,10 @@ export interface Check {
 export interface Deployment {
   readonly stage: string;
   readonly region: string;
-  /** `ssm:/name` or the ARN of a secret. */
-  readonly databaseSecret: string;
-  readonly maximumConcurrency: number;
+  /** All that `serverless.yml` has, as it counts for this stage. */
+  readonly parameters: Readonly<Record<string, string>>;
+  /** Those that somebody chose, on the command line or for this stage. */
+  readonly named: ReadonlySet<string>;
 }
 
 /** A worker and its runner for each command, and room for the API and the schedules. */
@@ -54,45 +56,20 @@ async function checkAccount(
   const identity = await aws('sts', { body: 'Action=GetCallerIdentity&Version=2011-06-15' });
   const arn = /<Arn>([^<]+)</.exec(identity.text)?.[1];
   if (!tell('credentials', arn !== undefined, arn ?? `STS answered ${identity.status}`)) return;
-  await checkSecret(aws, deployment, tell);
+  const database = await checkDatabase(aws, deployment);
+  tell('database', database.ok, database.says);
   await checkConcurrency(aws, deployment, tell);
-}
-
-/** It must be there; its value is not read. */
-async function checkSecret(
-  aws: Aws,
-  { databaseSecret: secret, region }: Deployment,
-  tell: (name: string, ok: boolean, says: string) => boolean,
-): Promise<void> {
-  const inSecretsManager = secret.startsWith('arn:');
-  const name = secret.replace(/^ssm:/, '');
-  const answer = inSecretsManager
-    ? await aws('secretsmanager', {
-        target: 'secretsmanager.DescribeSecret',
-        body: JSON.stringify({ SecretId: secret }),
-      })
-    : await aws('ssm', {
-        target: 'AmazonSSM.DescribeParameters',
-        body: JSON.stringify({ ParameterFilters: [{ Key: 'Name', Values: [name] }] }),
-      });
-  const parameters = inSecretsManager ? [] : (JSON.parse(answer.text || '{}').Parameters ?? []);
-  if (inSecretsManager ? answer.status === 200 : parameters[0]?.Type === 'SecureString') {
-    tell('database', true, secret);
-    return;
-  }
-  const why = parameters[0] ? `${name} is not a SecureString` : `there is no ${name}`;
-  const how = `aws ssm put-parameter --region ${region} --type SecureString --name ${name} --value 'postgres://...'`;
-  tell('database', false, `${why}. Make it: ${how}`);
 }
 
 async function checkConcurrency(
   aws: Aws,
-  { maximumConcurrency }: Deployment,
+  { parameters }: Deployment,
   tell: (name: string, ok: boolean, says: string) => boolean,
 ): Promise<void> {
   const { text } = await aws('lambda', { path: '/2016-08-19/account-settings', method: 'GET' });
   const has = Number(JSON.parse(text || '{}').AccountLimit?.UnreservedConcurrentExecutions);
-  const needs = 2 * maximumConcurrency + OTHERS;
+  const { maximumConcurrency } = parameters;
+  const needs = 2 * Number(maximumConcurrency) + OTHERS;
   const says = `the account has ${has}; ${maximumConcurrency} commands at once need ${needs}`;
   const remedy =
     '. Deploy with a lower --param maximumConcurrency, or have the quota "Concurrent executions" raised';

@@ -1,10 +1,9 @@
 import { SCOPES, type Scope, type Tenant } from '../../lib/access/caller.ts';
+import { MAX_RATE, NAME_FORM, TENANT_FORM } from '../../lib/access/key-command.ts';
 import type { NewKey } from '../../lib/access/key-store.ts';
 import type { RateLimit } from '../../lib/access/rate-limit.ts';
 import { misused } from '../failure.ts';
 import { readInstant } from './time-options.ts';
-
-const MAX_RATE = 1_000_000;
 
 /** Options as they were given. */
 export type Values = Readonly<Record<string, string | undefined>>;
@@ -20,15 +19,13 @@ export function readNewKey(values: Values): Omit<NewKey, 'id'> {
 }
 
 function readName(name: string | undefined): string {
-  // Control characters would have a say in the terminal of whoever lists keys.
-  if (name !== undefined && /^[^\p{C}]{1,100}$/u.test(name) && name.trim() !== '') return name;
+  if (name !== undefined && NAME_FORM.test(name)) return name;
   const what = name === undefined ? 'is missing' : 'must be 1 to 100 printable characters';
   throw misused(`--name ${what}.`, 'Say what the key is for: --name ci');
 }
 
-/** Tenants are in the queue's message groups as well, which take no more than this. */
 export function readTenant(tenant: string): Tenant {
-  if (/^[a-z0-9][a-z0-9._-]{0,62}$/.test(tenant)) return tenant as Tenant;
+  if (TENANT_FORM.test(tenant)) return tenant as Tenant;
   throw misused(
     `--tenant is "${tenant}", which is no tenant.`,
     'Up to 63 of a-z, 0-9, ".", "_" and "-", beginning with a letter or digit: --tenant acme',

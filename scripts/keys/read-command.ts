@@ -1,15 +1,22 @@
 import { parseArgs } from 'node:util';
-import type { Tenant } from '../../lib/access/caller.ts';
-import type { NewKey } from '../../lib/access/key-store.ts';
+import type { KeyCommand } from '../../lib/access/key-command.ts';
 import { misused } from '../failure.ts';
 import { readNewKey, readTenant, type Values } from './new-key-options.ts';
 import { readSeconds } from './time-options.ts';
 
-export type Command =
-  | { readonly kind: 'create'; readonly tenant: Tenant; readonly key: Omit<NewKey, 'id'> }
-  | { readonly kind: 'list'; readonly tenant: Tenant | undefined }
-  | { readonly kind: 'revoke'; readonly id: string }
-  | { readonly kind: 'rotate'; readonly id: string; readonly overlapSeconds: number };
+/** Where the keys are; undefined for a database that is reached from here. */
+export interface Deployed {
+  readonly stage: string;
+  readonly region: string;
+}
+
+export interface CommandLine {
+  readonly command: KeyCommand;
+  readonly json: boolean;
+  readonly deployed: Deployed | undefined;
+}
+
+type Kind = Exclude<KeyCommand['kind'], 'first'>;
 
 /** The options that each command takes. */
 const OPTIONS = {
@@ -17,10 +24,14 @@ const OPTIONS = {
   list: ['tenant'],
   revoke: [],
   rotate: ['overlap'],
-} as const satisfies Record<Command['kind'], readonly string[]>;
+} as const satisfies Record<Kind, readonly string[]>;
+
+const WHERE = ['stage', 'region'] as const;
+
+type Env = Readonly<Record<string, string | undefined>>;
 
 /** @throws Failure that names the option and shows a right value */
-export function readCommand(args: readonly string[]): { command: Command; json: boolean } {
+export function readCommand(args: readonly string[], env: Env): CommandLine {
   const [kind = '', ...rest] = args;
   if (!isKind(kind)) {
     throw misused(
@@ -30,15 +41,27 @@ export function readCommand(args: readonly string[]): { command: Command; json: 
   }
   const { values, positionals } = parse(kind, rest);
   const { json, ...texts } = values;
-  return { command: toCommand(kind, texts as Values, positionals), json: json === true };
+  const { stage, region, ...own } = texts as Values;
+  return {
+    command: toCommand(kind, own, positionals),
+    json: json === true,
+    deployed: readDeployed({ stage, region }, env),
+  };
 }
 
-function isKind(name: string): name is Command['kind'] {
+/** A region says where a stage is, so it is nothing without one. */
+function readDeployed({ stage, region }: Values, env: Env): Deployed | undefined {
+  if (stage !== undefined) return { stage, region: region ?? (env.AWS_REGION || 'us-east-1') };
+  if (region === undefined) return undefined;
+  throw misused('--region is given without --stage.', 'For example: --stage prod');
+}
+
+function isKind(name: string): name is Kind {
   return Object.hasOwn(OPTIONS, name);
 }
 
-function parse(kind: Command['kind'], args: string[]) {
-  const texts = OPTIONS[kind].map((name) => [name, { type: 'string' }] as const);
+function parse(kind: Kind, args: string[]) {
+  const texts = [...OPTIONS[kind], ...WHERE].map((name) => [name, { type: 'string' }] as const);
   try {
     return parseArgs({
       args,
@@ -48,12 +71,12 @@ function parse(kind: Command['kind'], args: string[]) {
   } catch (error) {
     // Its further sentences are about positional arguments that begin with a dash.
     const [first = ''] = (error as Error).message.split('. ');
-    const known = [...OPTIONS[kind], 'json'].map((name) => `--${name}`);
+    const known = [...OPTIONS[kind], ...WHERE, 'json'].map((name) => `--${name}`);
     throw misused(`${first.replace(/\.$/, '')}.`, `"${kind}" takes: ${known.join(', ')}`);
   }
 }
 
-function toCommand(kind: Command['kind'], values: Values, positionals: string[]): Command {
+function toCommand(kind: Kind, values: Values, positionals: string[]): KeyCommand {
   const takesId = kind === 'revoke' || kind === 'rotate';
   const [surplus] = positionals.slice(takesId ? 1 : 0);
   if (surplus !== undefined) {

@@ -14,6 +14,8 @@ npm run keys -- revoke ID
   --burst       how many of them at once; without it: as many as a minute has
   --overlap     how long the secret that is replaced still works, one at a time; without it: none
                 that was replaced works any more
+  --stage       of a deployment on AWS, through its function manage-keys; --region says where
+                 (without it: AWS_REGION)
   --json        for programs: npm run --silent keys -- list --json
 
 The database is that of DATABASE_URL or, when this is not set, that of the npm start that runs in

@@ -20,13 +20,25 @@ export interface CloudFormationStub {
   close(): Promise<void>;
 }
 
+/** A call of another service than CloudFormation. */
+export interface OtherCall {
+  /** `DescribeDBClusters`, or of a JSON service `AmazonSSM.DescribeParameters`. */
+  readonly action: string;
+  readonly path: string;
+  readonly body: string;
+}
+
 const ACCOUNT = '000000000000';
 
 /**
  * As much of CloudFormation as a deployment asks for. It keeps templates and makes no resource but
- * buckets, in the emulator's S3, because the packages are uploaded there.
+ * buckets, in the emulator's S3, because the packages are uploaded there. `answerOther` answers for
+ * the rest of AWS, as far as it knows.
  */
-export async function serveCloudFormation(s3: string): Promise<CloudFormationStub> {
+export async function serveCloudFormation(
+  s3: string,
+  answerOther: (call: OtherCall) => Promise<string | undefined>,
+): Promise<CloudFormationStub> {
   const stacks = new Map<string, Stack>();
   const calls: string[] = [];
   const keys = { accessKeyId: 'test', secretAccessKey: 'test', service: 's3', region: 'us-east-1' };
@@ -92,8 +104,13 @@ export async function serveCloudFormation(s3: string): Promise<CloudFormationStu
         return `<Stacks><member>${describe(name, stack)}</member></Stacks>`;
       case 'DescribeStackEvents':
         return `<StackEvents>${stack.events.toReversed().join('')}</StackEvents>`;
-      case 'DescribeStackResource':
-        return `<StackResourceDetail>${resource(stack, input.get('LogicalResourceId') ?? '')}</StackResourceDetail>`;
+      case 'DescribeStackResource': {
+        const id = input.get('LogicalResourceId') ?? '';
+        if (!stack.template.Resources[id]) {
+          throw new Error(`Resource ${id} does not exist for stack ${name}`);
+        }
+        return `<StackResourceDetail>${resource(stack, id)}</StackResourceDetail>`;
+      }
       case 'ListStackResources': {
         const members = Object.keys(stack.template.Resources).map(
           (id) => `<member>${resource(stack, id)}</member>`,
@@ -121,8 +138,15 @@ export async function serveCloudFormation(s3: string): Promise<CloudFormationStu
       response.end('{"__type":"RepositoryNotFoundException","message":"no images"}');
       return;
     }
-    const input = new URLSearchParams(Buffer.concat(chunks).toString());
+    const body = Buffer.concat(chunks).toString();
+    const input = new URLSearchParams(body);
     const call = input.get('Action') ?? '';
+    const action = String(request.headers['x-amz-target'] ?? call);
+    const other = await answerOther({ action, path: request.url ?? '', body });
+    if (other !== undefined) {
+      response.end(other);
+      return;
+    }
     calls.push(call);
     try {
       const result = await answer(call, input);

@@ -96,6 +96,43 @@ describe('a packaged function whose database is a secret', () => {
     expect(await listTasks(settings)).toMatchObject({ statusCode: 200 });
   });
 
+  it('goes on when the password was changed while it was warm', async () => {
+    const url = secureUrl();
+    url.username = 'rotated';
+    const give = async (password: string) => {
+      await database.sql.unsafe(`alter role rotated password '${password}'`);
+      url.password = password;
+      secrets.values.set(PARAMETER, url.href);
+    };
+    await database.sql`create role rotated login superuser`;
+    try {
+      await give('first');
+      const environment = await start('list-tasks', {
+        DATABASE_SECRET: `ssm:${PARAMETER}`,
+        ...TRUST,
+      });
+      const { headers } = await storeKey(database.sql);
+      const list = async () => {
+        const { body } = await environment.invoke(anHttpEvent({ path: '/api/tasks', headers }));
+        return JSON.parse(body.toString()).statusCode as number;
+      };
+      expect(await list()).toBe(200);
+      await give('second');
+      await database.sql`
+        select pg_terminate_backend(pid) from pg_stat_activity where usename = 'rotated'`;
+      await expect.poll(list).toBe(200);
+      // And with the store away, what it has read last still holds.
+      secrets.values.clear();
+      await database.sql`
+        select pg_terminate_backend(pid) from pg_stat_activity where usename = 'rotated'`;
+      await expect.poll(list).toBe(200);
+    } finally {
+      await database.sql`
+        select pg_terminate_backend(pid) from pg_stat_activity where usename = 'rotated'`;
+      await database.sql`drop role rotated`;
+    }
+  });
+
   it('refuses a server whose certificate nobody vouches for', async () => {
     secrets.values.set(PARAMETER, secureUrl().href);
     const { statusCode, log } = await listTasks({ DATABASE_SECRET: `ssm:${PARAMETER}` });
@@ -113,7 +150,19 @@ describe('a packaged function whose database is a secret', () => {
     const { statusCode, log } = await listTasks({ DATABASE_SECRET: 'ssm:/nowhere' });
     expect(statusCode).toBeGreaterThanOrEqual(500);
     expect(log).toContain('DATABASE_SECRET: ssm:/nowhere cannot be used');
+    // Where in the sources it was thrown, and not where in the bundle.
+    expect(log).toMatch(/at .*\(lib\/config\/database-secret\.ts:\d+:\d+\)/);
+    expect(log).not.toMatch(/database-secret\.mjs|functions\/list-tasks\.mjs:1:/);
     expect(log).not.toContain(new URL(database.url).password);
+  });
+});
+
+describe('a packaged function that fails outside of HTTP', () => {
+  it('leaves Lambda a stack trace that names our sources', async () => {
+    const environment = await start('relay-outbox', { DATABASE_SECRET: 'ssm:/nowhere' });
+    const { error } = await environment.invoke({});
+    expect(error?.errorMessage).toContain('/nowhere');
+    expect(JSON.stringify(error)).toMatch(/lib\/config\/database-secret\.ts:\d+:\d+/);
   });
 });
 

@@ -24,7 +24,7 @@ function environmentOf(name: string): Promise<Environment> {
   return running;
 }
 
-async function start(name: string): Promise<Environment> {
+async function start(name: string, variables = {}): Promise<Environment> {
   const task = await unpack(name);
   return startEnvironment({
     task,
@@ -34,6 +34,7 @@ async function start(name: string): Promise<Environment> {
       TASK_QUEUE_URL: broker.settings.url,
       DEAD_LETTER_QUEUE_URL: broker.settings.deadLetterUrl,
       SQS_ENDPOINT: inject('sqsEndpoint'),
+      ...variables,
     },
   });
 }
@@ -68,6 +69,19 @@ describe('the HTTP functions, packaged', () => {
     const answer = await request('create-task', await documentedEvent());
     expect(answer.statusCode).toBeGreaterThanOrEqual(400);
     expect(answer.statusCode).toBeLessThan(500);
+  });
+
+  it('allow no command by a policy that came after the package, which has no grammar', async () => {
+    const environment = await start('create-task', { COMMAND_POLICY: '{"default":"allow"}' });
+    try {
+      const event = aPost({ command: 'echo hello' });
+      const headers = { ...event.headers, ...key.headers };
+      const { body } = await environment.invoke({ ...event, headers });
+      expect(JSON.parse(body.toString()).statusCode).toBe(500);
+      expect(environment.log()).toContain('COMMAND_POLICY was not set when this was packaged');
+    } finally {
+      await environment.close();
+    }
   });
 
   it.each([
@@ -125,4 +139,25 @@ describe('the scheduled functions, packaged', () => {
       expect(error).toBeUndefined();
     },
   );
+
+  it('relay-outbox tells for how long a message has been owed', async () => {
+    const taskId = await storeTask(database.sql);
+    await database.sql`
+      insert into errand.outbox (task_id, due_at, relay_at)
+      values (${taskId}, now() - interval '1 hour', now())`;
+    const environment = await environmentOf('relay-outbox');
+    await environment.invoke({ 'detail-type': 'Scheduled Event' });
+    const lines = environment
+      .log()
+      .split('\n')
+      .filter((line) => line.startsWith('{"_aws"'));
+    const line = lines.findLast((text) => text.includes('errand_relay_lag_seconds'));
+    const {
+      service,
+      errand_relay_lag_seconds: [lag],
+    } = JSON.parse(line ?? '{}');
+    expect(service).toMatch(/^errand/);
+    expect(lag).toBeGreaterThanOrEqual(3600);
+    expect(lag).toBeLessThan(3700);
+  });
 });

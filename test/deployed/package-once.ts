@@ -19,6 +19,7 @@ declare module 'vitest' {
 const run = promisify(execFile);
 const PROJECT = join(import.meta.dirname, '../..');
 export const TOOLS = join(import.meta.dirname, 'tools');
+export const TEMPLATE = 'cloudformation-template-update-stack.json';
 /** The runtime client is built from sources. */
 const INSTALL_MS = 600_000;
 
@@ -31,6 +32,8 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   await installTools();
   const folder = await mkdtemp(join(tmpdir(), 'errand-packaged-'));
   await chmod(folder, 0o755);
+  await serverlessPackage(folder, ['--param', 'database=aurora']);
+  await cp(join(PROJECT, '.serverless', TEMPLATE), join(folder, 'aurora.json'));
   await packageInto(folder, process.arch === 'x64' ? ['x86_64', 'x64'] : ['arm64', 'arm64']);
   const denials = join(folder, 'denials');
   await run('gcc', [
@@ -57,15 +60,18 @@ async function packageInto(
   folder: string,
   [architecture, nativeArchitecture]: [string, string] | string[],
 ): Promise<void> {
-  const serverless = join(PROJECT, 'node_modules/serverless/bin/serverless.js');
-  const parameters = [
+  await serverlessPackage(folder, [
     ...['--param', `architecture=${architecture}`],
     ...['--param', `nativeArchitecture=${nativeArchitecture}`],
-  ];
+  ]);
+  await cp(join(PROJECT, '.serverless'), folder, { recursive: true });
+}
+
+async function serverlessPackage(folder: string, parameters: readonly string[]): Promise<void> {
+  const serverless = join(PROJECT, 'node_modules/serverless/bin/serverless.js');
   await run(process.execPath, [serverless, 'package', '--stage', 'prod', ...parameters], {
     cwd: PROJECT,
     // The bundler leaves a folder for each function there.
     env: { ...process.env, TMPDIR: folder },
   });
-  await cp(join(PROJECT, '.serverless'), folder, { recursive: true });
 }

@@ -133,7 +133,7 @@ describe('GET /metrics', () => {
       update errand.tasks set created_at = now() - interval '90 s', run_at = now() - interval '90 s'`;
     await database.sql`
       insert into errand.outbox (task_id, due_at, relay_at)
-      select id, now(), now() - interval '30 s' from errand.tasks`;
+      select id, now() - interval '30 s', now() from errand.tasks`;
     await broker.queue.publish([{ taskId: await storeTask(database.sql), delaySeconds: 600 }]);
     const { makeReadGauges } = await import('../../lib/tasks/read-gauges.ts');
     const { logger } = await import('../../lib/services.ts');

@@ -41,7 +41,7 @@ beforeEach(async () => {
   await database.sql`truncate errand.tasks cascade`;
   // One for each test: a worker that is killed while it asks takes the next message along.
   queueSettings = await createQueue(inject('sqsEndpoint'));
-  queue = openSqsQueue(queueSettings);
+  queue = openSqsQueue(queueSettings, process.env);
   directory = await mkdtemp(join(tmpdir(), 'errand-crashes-'));
 });
 afterEach(async () => {
@@ -249,7 +249,7 @@ describe('a queue server that is killed', () => {
   it('costs no task: messages it had are there again, others come from the outbox', async () => {
     const emulator = await startEmulator();
     const settings = await createQueue(emulator.url);
-    const queue = openSqsQueue(settings);
+    const queue = openSqsQueue(settings, process.env);
     const deps = { sql: database.sql, queue, logger: quiet };
     const createTask = creator(deps);
     try {

@@ -54,7 +54,7 @@ const sqs = new SQSClient({
 });
 const executeTask = makeExecuteTask({
   sql: connect({ url: settings.databaseUrl, poolMax: 3, prepare: true }),
-  queue: openSqsQueue(address),
+  queue: openSqsQueue(address, process.env),
   sandbox,
   leaseSeconds: settings.leaseSeconds,
   logger: quiet,

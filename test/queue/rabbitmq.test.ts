@@ -11,6 +11,7 @@ const rabbit = useRabbit();
 
 const capabilities = {
   countsInFlight: false,
+  closesConnections: true,
   makesMissingQueues: true,
   refusesStrangersAtOnce: true,
 };

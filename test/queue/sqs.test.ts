@@ -18,6 +18,7 @@ import { openProxy } from '../support/tcp-proxy.ts';
 
 const capabilities = {
   countsInFlight: true,
+  closesConnections: false,
   makesMissingQueues: false,
   refusesStrangersAtOnce: false,
 };
@@ -27,7 +28,7 @@ describeTaskQueue('the SQS queue', capabilities, async () => {
   const wire = await openProxy(endpoint);
   const settings = await createQueue(endpoint);
   const wired = { ...settings, endpoint: wire.url };
-  const queue = openSqsQueue(wired);
+  const queue = openSqsQueue(wired, process.env);
   const receiver = openReceiver(settings);
   return {
     queue,
@@ -41,13 +42,13 @@ describeTaskQueue('the SQS queue', capabilities, async () => {
     hang: wire.hang,
     async openAnother() {
       const other = await openProxy(endpoint);
-      const queue = openSqsQueue({ ...settings, endpoint: other.url });
+      const queue = openSqsQueue({ ...settings, endpoint: other.url }, process.env);
       return { queue, connections: other.clients, end: other.close };
     },
     async openMissing() {
       const missing = await createQueue(endpoint);
       await deleteQueue(missing);
-      return openSqsQueue(missing);
+      return openSqsQueue(missing, process.env);
     },
     async receive() {
       const [message] = await receiver.receive(1);

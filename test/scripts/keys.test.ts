@@ -301,6 +301,12 @@ describe('npm run keys', () => {
     expect(stderr).toMatch(/^keys: DATABASE_URL is not set, and no `npm start` is up in this/);
   });
 
+  it('wants a stage for a region', async () => {
+    const { exitCode, stderr } = await keys('list', '--region', 'eu-west-1');
+    expect(exitCode).toBe(2);
+    expect(stderr).toBe('keys: --region is given without --stage.\nFor example: --stage prod\n');
+  });
+
   it('refuses a database URL that is none, and does not repeat it', async () => {
     const { exitCode, stderr } = await run(['list'], 'mysql://root:s3cret@localhost');
     expect(exitCode).toBe(2);

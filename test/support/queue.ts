@@ -33,7 +33,7 @@ export function useQueue(): TestQueue {
   };
   beforeAll(async () => {
     test.settings = await createQueue(inject('sqsEndpoint'));
-    test.queue = openSqsQueue(test.settings);
+    test.queue = openSqsQueue(test.settings, process.env);
   });
   afterAll(async () => {
     await test.queue.close();

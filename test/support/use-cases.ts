@@ -24,7 +24,7 @@ export function useSystem(): TestSystem {
   let wire: TcpProxy;
   beforeAll(async () => {
     wire = await openProxy(inject('sqsEndpoint'));
-    queue = openSqsQueue({ ...broker.settings, endpoint: wire.url });
+    queue = openSqsQueue({ ...broker.settings, endpoint: wire.url }, process.env);
   });
   afterAll(async () => {
     await queue.close();

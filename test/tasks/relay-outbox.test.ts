@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { QueueUnavailable } from '../../lib/queue/task-queue.ts';
+import { readBacklog } from '../../lib/tasks/backlog-store.ts';
 import { makeRelayOutbox } from '../../lib/tasks/relay-outbox.ts';
 import type { TaskId } from '../../lib/tasks/task.ts';
 import { ACTOR, aTask, aTaskId, insertTask, makeRelayDue } from '../support/a-task.ts';
@@ -84,5 +85,28 @@ describe('relayOutbox', () => {
     });
     expect(await sentTasks()).toEqual(others.sort());
     expect(await owedTasks(system.database.sql)).toEqual([held]);
+  });
+});
+
+describe('readBacklog', () => {
+  const lag = async () => (await readBacklog(system.database.sql)).relayLagSeconds;
+
+  it('is 0 when nothing is owed, or not yet', async () => {
+    expect(await lag()).toBe(0);
+    await leaveUnsent(1);
+    await system.database.sql`update errand.outbox set due_at = now() + interval '1 minute'`;
+    expect(await lag()).toBe(0);
+  });
+
+  it('grows from when the oldest message was due, however often it was tried', async () => {
+    await leaveUnsent(2);
+    await system.database.sql`
+      update errand.outbox set due_at = now() - interval '10 minutes', relay_at = now()
+       where id = (select min(id) from errand.outbox)`;
+    await system.wire.cut();
+    await expect(relay()).rejects.toThrow(QueueUnavailable);
+    const seconds = await lag();
+    expect(seconds).toBeGreaterThanOrEqual(600);
+    expect(seconds).toBeLessThan(660);
   });
 });

@@ -36,7 +36,8 @@ function specification(): Specification {
 
 /**
  * Holds a template against AWS's own resource schemas: unknown, missing and mistyped properties,
- * values that are not allowed, references to nothing and to attributes that a resource has not.
+ * values that are not allowed, references to nothing and to attributes that a resource has not, and
+ * resources that wait for each other.
  */
 export function schemaComplaints(template: Template): string[] {
   const complaints = Object.entries(template.Resources).flatMap(([id, { Type, Properties }]) => {
@@ -45,7 +46,7 @@ export function schemaComplaints(template: Template): string[] {
     if (spec === undefined) return [`${id}: there is no resource type ${Type}`];
     return objectComplaints(id, Properties ?? {}, spec.properties);
   });
-  return [...complaints, ...referenceComplaints(template)];
+  return [...complaints, ...referenceComplaints(template), ...circleComplaints(template)];
 }
 
 function objectComplaints(path: string, value: object, properties: Properties): string[] {
@@ -103,56 +104,70 @@ function valueComplaints(path: string, value: unknown, type: PropertyType): stri
   }
 }
 
-/** Every `Ref`, `Fn::GetAtt` and `Fn::Sub` must lead somewhere. */
+interface Reference {
+  /** Where it stands. */
+  readonly path: string;
+  readonly id: string;
+  readonly attribute?: string | undefined;
+}
+
+/** Every `Ref`, `Fn::GetAtt`, `Fn::Sub` and `DependsOn` must lead somewhere. */
 function referenceComplaints(template: Template): string[] {
-  const complaints: string[] = [];
-  const check = (path: string, id: string, attribute?: string) => {
-    if (id.startsWith('AWS::')) return;
+  return [
+    ...Object.keys(template.Resources).flatMap((id) => referencesOf(template, id)),
+    ...referencesIn('Outputs', template.Outputs ?? {}),
+  ].flatMap(({ path, id, attribute }) => {
     const resource = template.Resources[id];
-    if (resource === undefined) {
-      complaints.push(`${path} refers to ${id}, which does not exist`);
-      return;
-    }
-    if (attribute === undefined) return;
-    const [spec] = specification().lookup(
-      'resource',
-      'cloudFormationType',
-      'equals',
-      resource.Type,
-    );
-    if (spec && !(attribute in spec.attributes)) {
-      complaints.push(`${path}: ${resource.Type} has no attribute ${attribute}`);
-    }
+    if (resource === undefined) return [`${path} refers to ${id}, which does not exist`];
+    if (attribute === undefined) return [];
+    const { Type } = resource;
+    const [spec] = specification().lookup('resource', 'cloudFormationType', 'equals', Type);
+    if (!spec || attribute in spec.attributes) return [];
+    return [`${path}: ${Type} has no attribute ${attribute}`];
+  });
+}
+
+/** CloudFormation makes a resource after those that it refers to. */
+function circleComplaints(template: Template): string[] {
+  const done = new Set<string>();
+  const walk = (id: string, way: readonly string[]): string[] => {
+    const before = way.slice(way.indexOf(id));
+    if (way.includes(id)) return [`${[...before, id].join(' waits for ')}: a circle`];
+    if (done.has(id)) return [];
+    const next = new Set(referencesOf(template, id).map((reference) => reference.id));
+    const circles = [...next].flatMap((other) => walk(other, [...way, id]));
+    done.add(id);
+    return circles;
   };
-  const walk = (path: string, value: unknown): void => {
-    if (Array.isArray(value)) {
-      value.forEach((item, index) => {
-        walk(`${path}[${index}]`, item);
-      });
-    } else if (isObject(value)) {
-      for (const [key, item] of Object.entries(value)) {
-        if (key === 'Ref') check(path, String(item));
-        else if (key === 'Fn::GetAtt') {
-          const [id = '', ...attribute] = Array.isArray(item) ? item : String(item).split('.');
-          check(path, id, attribute.join('.'));
-        } else if (key === 'Fn::Sub') {
-          const [text, own] = Array.isArray(item) ? item : [item, {}];
-          for (const [, name = ''] of String(text).matchAll(/\$\{([^!}][^}]*)\}/g)) {
-            const [id = '', ...attribute] = name.split('.');
-            if (!(name in own))
-              check(path, id, attribute.length > 0 ? attribute.join('.') : undefined);
-          }
-          walk(path, own);
-        } else walk(`${path}.${key}`, item);
-      }
-    }
-  };
-  walk('Resources', template.Resources);
-  walk('Outputs', template.Outputs ?? {});
-  for (const [id, { DependsOn = [] }] of Object.entries(template.Resources)) {
-    for (const other of [DependsOn].flat()) check(`${id}.DependsOn`, other);
+  return Object.keys(template.Resources).flatMap((id) => walk(id, []));
+}
+
+function referencesOf(template: Template, id: string): Reference[] {
+  const { DependsOn = [], ...resource } = template.Resources[id] ?? {};
+  const waits = [DependsOn].flat().map((other) => ({ path: `${id}.DependsOn`, id: other }));
+  return [...referencesIn(`Resources.${id}`, resource), ...waits];
+}
+
+function referencesIn(path: string, value: unknown): Reference[] {
+  if (Array.isArray(value)) {
+    return value.flatMap((item, index) => referencesIn(`${path}[${index}]`, item));
   }
-  return complaints;
+  if (!isObject(value)) return [];
+  return Object.entries(value).flatMap(([key, item]) => {
+    if (key === 'Ref') return reference(path, String(item));
+    if (key === 'Fn::GetAtt') return reference(path, [item].flat().join('.'));
+    if (key !== 'Fn::Sub') return referencesIn(`${path}.${key}`, item);
+    const [text, own] = Array.isArray(item) ? item : [item, {}];
+    const names = [...String(text).matchAll(/\$\{([^!}][^}]*)\}/g)].map(([, name = '']) => name);
+    const foreign = names.filter((name) => !(name in own));
+    return [...foreign.flatMap((name) => reference(path, name)), ...referencesIn(path, own)];
+  });
+}
+
+function reference(path: string, name: string): Reference[] {
+  if (name.startsWith('AWS::')) return [];
+  const [id = '', ...attribute] = name.split('.');
+  return [{ path, id, ...(attribute.length > 0 && { attribute: attribute.join('.') }) }];
 }
 
 function isIntrinsic(value: unknown): boolean {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { SCHEMA_VERSION } from '../../../lib/db/schema-version.ts';
 import { brokenRules } from './guard.ts';
@@ -61,6 +62,11 @@ describe("AWS's resource schemas", () => {
           deadLetterTargetArn: { 'Fn::GetAtt': ['DeadLetterQueue', 'Url'] },
         }),
       'Resources.TaskQueue.Properties.RedrivePolicy.deadLetterTargetArn: AWS::SQS::Queue has no attribute Url',
+    ],
+    [
+      'resources that wait for each other',
+      (copy) => Object.assign(copy.Resources.TaskQueue ?? {}, { DependsOn: 'TaskQueuePolicy' }),
+      'TaskQueue waits for TaskQueuePolicy waits for TaskQueue: a circle',
     ],
   ])('refuse %s', (_what, mistake, complaint) => {
     expect(schemaComplaints(broken(template, mistake))).toContain(complaint);
@@ -211,10 +217,24 @@ describe('the template', () => {
     expect(properties(template, 'DatabaseMigration').SchemaVersion).toBe(String(SCHEMA_VERSION));
   });
 
-  it('watches what an operator must know', () => {
+  it('watches what an operator must know, and tells what to do', async () => {
     const alarms = ofType(template, 'AWS::CloudWatch::Alarm').map(([id]) => id);
     expect(alarms).toEqual(
       expect.arrayContaining(['OldestMessageAlarm', 'DeadLettersAlarm', 'RelayMissingAlarm']),
     );
+    const manual = await readFile('docs/operations.md', 'utf8');
+    const rows = [...manual.matchAll(/^\| `(\w+)`/gm)].map(([, id]) => `${id}Alarm`);
+    expect(rows.sort()).toEqual(alarms.sort());
+  });
+
+  it('watches the metric that the relay writes, of this stack alone', () => {
+    expect(properties(template, 'RelayLagAlarm')).toMatchObject({
+      Namespace: 'errand',
+      MetricName: 'errand_relay_lag_seconds',
+      Dimensions: [{ Name: 'service', Value: { Ref: 'AWS::StackName' } }],
+      Statistic: 'Maximum',
+      Threshold: 300,
+      Period: 300,
+    });
   });
 });

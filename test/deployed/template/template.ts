@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inject } from 'vitest';
+import { TEMPLATE } from '../package-once.ts';
 
 export interface Resource {
   readonly Type: string;
   // biome-ignore lint/suspicious/noExplicitAny: each check knows the type it looks at
   Properties?: Record<string, any>;
   readonly DependsOn?: string | string[];
+  DeletionPolicy?: string;
 }
 
 export interface Template {
@@ -16,8 +18,16 @@ export interface Template {
 
 /** What `serverless package --stage prod` made. */
 export function packagedTemplate(): Template {
-  const path = join(inject('packaged'), 'cloudformation-template-update-stack.json');
-  return JSON.parse(readFileSync(path, 'utf8'));
+  return readTemplate(TEMPLATE);
+}
+
+/** The same, with `--param database=aurora`. */
+export function auroraTemplate(): Template {
+  return readTemplate('aurora.json');
+}
+
+function readTemplate(name: string): Template {
+  return JSON.parse(readFileSync(join(inject('packaged'), name), 'utf8'));
 }
 
 /** A copy in which somebody has made a mistake. */
