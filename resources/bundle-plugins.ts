@@ -46,8 +46,8 @@ function ownPartOf(map: SourceMap): SourceMap {
 
 /**
  * Leaves out what is never loaded here: pino's threads for other targets than stdout, the queue that
- * calls no function, metrics that somebody asks for, and the AWS SDK's event streams but in the
- * function that reads one.
+ * calls no function, metrics that somebody asks for, traces without a collector, and the AWS SDK's event
+ * streams but in the function that reads one.
  */
 const leaveOutUnused: Plugin = {
   name: 'leave-out-unused',
@@ -57,6 +57,10 @@ const leaveOutUnused: Plugin = {
     onResolve({ filter: /\/(rabbitmq|rabbitmq-consumer|prometheus)\.ts$/ }, leftOut);
     // The grammar of the shell is for a command policy, which is set when the stack is deployed.
     if (!process.env.COMMAND_POLICY) onResolve({ filter: /^unbash$/ }, leftOut);
+    // Traces go to a collector that is named when the stack is deployed.
+    if (!process.env.OTEL_EXPORTER_OTLP_ENDPOINT) {
+      onResolve({ filter: /\/open-telemetry\.ts$/ }, leftOut);
+    }
     const [entry] = Object.values(initialOptions.entryPoints ?? []);
     if (!String(entry).includes('execute-task')) {
       onResolve({ filter: /^@smithy\/core\/event-streams$/ }, leftOut);

@@ -6,7 +6,7 @@ type Middleware = MiddlewareObj<APIGatewayProxyEventV2, APIGatewayProxyStructure
 type Request = Parameters<NonNullable<Middleware['after']>>[0];
 
 /** Of what no route takes: its method and path are whatever a caller likes. */
-const NO_ROUTE = { method: 'any', route: 'none' };
+export const NO_ROUTE = { method: 'any', route: 'none' };
 
 /** Measures each request, under its route and the status of its answer. */
 export function requestMetrics(): Middleware {
@@ -27,7 +27,7 @@ export function requestMetrics(): Middleware {
 }
 
 /** `GET /api/tasks/{taskId}`, say, in two; `$default` is what no other route takes. */
-function routeOf(routeKey: string) {
+export function routeOf(routeKey: string) {
   const [method, route] = routeKey.split(' ');
   return method === undefined || route === undefined ? NO_ROUTE : { method, route };
 }

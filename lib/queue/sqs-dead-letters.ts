@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { unavailableOnError } from './broker-call.ts';
 import { pickFrom } from './pick-letters.ts';
-import type { DeadLetter, TaskQueue } from './task-queue.ts';
+import { type DeadLetter, type TaskQueue, TRACEPARENT } from './task-queue.ts';
 
 /** A letter that we look at is hidden from others for so long, should we die before handing it back. */
 const LOOK_SECONDS = 30;
@@ -82,6 +82,7 @@ async function* receiveAll({ client, deadLetterUrl }: Queues): AsyncGenerator<Me
           // Without a wait SQS asks some of its servers only, and may find nothing where there is.
           WaitTimeSeconds: 1,
           MessageSystemAttributeNames: ['ApproximateReceiveCount', 'SentTimestamp'],
+          MessageAttributeNames: [TRACEPARENT],
         }),
       ),
     );
@@ -111,12 +112,12 @@ async function handBack(
 
 async function move(
   { client, url, deadLetterUrl }: Queues,
-  { Body, ReceiptHandle }: Message,
+  { Body, MessageAttributes, ReceiptHandle }: Message,
 ): Promise<void> {
   await unavailableOnError(
     'The dead letters were not all sent back.',
     client
-      .send(new SendMessageCommand({ QueueUrl: url, MessageBody: Body }))
+      .send(new SendMessageCommand({ QueueUrl: url, MessageBody: Body, MessageAttributes }))
       .then(() =>
         client.send(new DeleteMessageCommand({ QueueUrl: deadLetterUrl, ReceiptHandle })),
       ),

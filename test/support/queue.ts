@@ -10,7 +10,9 @@ import {
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
+import type { SQSRecord } from 'aws-lambda';
 import { afterAll, beforeAll, inject } from 'vitest';
+import { type ReceivedMessage, sqsEvent } from '../../dev/sqs-event.ts';
 import { openSqsQueue, type SqsSettings } from '../../lib/queue/sqs.ts';
 import type { TaskQueue } from '../../lib/queue/task-queue.ts';
 
@@ -139,6 +141,26 @@ export async function drainQueue(settings: SqsSettings, url = settings.url): Pro
         ReceiptHandle,
       }));
       await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries }));
+    }
+  });
+}
+
+/** Takes the messages that are in a queue now, as an event source mapping hands them over. */
+export async function takeRecords(settings: SqsSettings): Promise<SQSRecord[]> {
+  return withClient(settings, async (sqs) => {
+    const records: SQSRecord[] = [];
+    for (;;) {
+      const { Messages: messages = [] } = await sqs.send(
+        new ReceiveMessageCommand({
+          QueueUrl: settings.url,
+          MaxNumberOfMessages: 10,
+          MessageSystemAttributeNames: ['All'],
+          MessageAttributeNames: ['All'],
+        }),
+      );
+      if (messages.length === 0) return records;
+      const event = sqsEvent(messages as ReceivedMessage[], 'arn', settings.region);
+      records.push(...event.Records);
     }
   });
 }

@@ -1,0 +1,72 @@
+import type {
+  APIGatewayProxyEventV2,
+  APIGatewayProxyStructuredResultV2,
+  Context,
+} from 'aws-lambda';
+import { inLogContext } from '../observability/log-context.ts';
+import type { Logger } from '../observability/logger.ts';
+import { describeSpan, inSpan, invocation, type SpanOptions } from '../observability/tracing.ts';
+import { requestIdOf } from './request-id.ts';
+import { NO_ROUTE, routeOf } from './request-metrics.ts';
+
+type Answer = APIGatewayProxyStructuredResultV2;
+
+/** Of what goes well: `debug` where people read along. */
+export type AccessLevel = 'debug' | 'info';
+
+/** Asked every few seconds by probes and Prometheus: nobody wants a line or a trace of each. */
+const QUIET_ROUTES = new Set(['/health/live', '/health/ready', '/metrics']);
+
+/** Serves a request as a span of the caller's trace, and tells of it in one line of the log. */
+export function recordRequest(
+  { logger, accessLevel }: { readonly logger: Logger; readonly accessLevel: AccessLevel },
+  event: APIGatewayProxyEventV2,
+  context: Context,
+  serve: () => Promise<Answer>,
+): Promise<Answer> {
+  const { method, route } = routeOf(event.routeKey);
+  const quiet = QUIET_ROUTES.has(route);
+  const requestId = requestIdOf(event, context);
+
+  async function record(): Promise<Answer> {
+    const begunAt = performance.now();
+    const answer = await serve();
+    const status = answer.statusCode ?? 500;
+    describeSpan({
+      'http.response.status_code': status,
+      'error.type': status >= 500 ? String(status) : undefined,
+    });
+    const level = quiet ? 'debug' : levelOf(status, accessLevel);
+    logger[level](
+      { method, route, status, ms: Math.round(performance.now() - begunAt) },
+      'request',
+    );
+    return answer;
+  }
+
+  return inLogContext({ requestId }, () =>
+    quiet ? record() : invocation(() => inSpan(spanOf(event, requestId), record)),
+  );
+}
+
+/** 503 is told as what it is: something outside is away, and a caller was told to try again. */
+function levelOf(status: number, accessLevel: AccessLevel): AccessLevel | 'warn' | 'error' {
+  if (status === 503) return 'warn';
+  return status >= 500 ? 'error' : accessLevel;
+}
+
+/** By https://opentelemetry.io/docs/specs/semconv/http/http-spans/. Neither path nor query. */
+function spanOf({ routeKey, headers }: APIGatewayProxyEventV2, requestId: string): SpanOptions {
+  const known = routeOf(routeKey);
+  const { method, route } = known;
+  return {
+    name: known === NO_ROUTE ? 'HTTP' : `${method} ${route}`,
+    kind: 'server',
+    causedBy: headers?.traceparent,
+    attributes: {
+      'http.request.method': known === NO_ROUTE ? '_OTHER' : method,
+      'http.route': known === NO_ROUTE ? undefined : route,
+      'errand.request.id': requestId,
+    },
+  };
+}
