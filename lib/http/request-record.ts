@@ -8,6 +8,7 @@ import type { Logger } from '../observability/logger.ts';
 import { describeSpan, inSpan, invocation, type SpanOptions } from '../observability/tracing.ts';
 import { requestIdOf } from './request-id.ts';
 import { NO_ROUTE, routeOf } from './request-metrics.ts';
+import { taskId as TaskId } from './task-requests.ts';
 
 type Answer = APIGatewayProxyStructuredResultV2;
 
@@ -27,6 +28,7 @@ export function recordRequest(
   const { method, route } = routeOf(event.routeKey);
   const quiet = QUIET_ROUTES.has(route);
   const requestId = requestIdOf(event, context);
+  const fields = { requestId, ...taskOf(event) };
 
   async function record(): Promise<Answer> {
     const begunAt = performance.now();
@@ -44,19 +46,27 @@ export function recordRequest(
     return answer;
   }
 
-  return inLogContext({ requestId }, () =>
-    quiet ? record() : invocation(() => inSpan(spanOf(event, requestId), record)),
+  return inLogContext(fields, () =>
+    quiet ? record() : invocation(() => inSpan(spanOf(event, fields), record)),
   );
 }
 
-/** 503 is told as what it is: something outside is away, and a caller was told to try again. */
-function levelOf(status: number, accessLevel: AccessLevel): AccessLevel | 'warn' | 'error' {
-  if (status === 503) return 'warn';
-  return status >= 500 ? 'error' : accessLevel;
+/** A path may hold anything, and only the id of a task is worth telling. */
+function taskOf({ pathParameters }: APIGatewayProxyEventV2) {
+  const { data: taskId } = TaskId.safeParse(pathParameters?.taskId);
+  return taskId === undefined ? {} : { taskId };
+}
+
+/** With 503 a caller is told to try again, and a warning has told what is away (problem-details.ts). */
+function levelOf(status: number, accessLevel: AccessLevel): AccessLevel | 'error' {
+  return status >= 500 && status !== 503 ? 'error' : accessLevel;
 }
 
 /** By https://opentelemetry.io/docs/specs/semconv/http/http-spans/. Neither path nor query. */
-function spanOf({ routeKey, headers }: APIGatewayProxyEventV2, requestId: string): SpanOptions {
+function spanOf(
+  { routeKey, headers }: APIGatewayProxyEventV2,
+  { requestId, taskId }: { readonly requestId: string; readonly taskId?: string },
+): SpanOptions {
   const known = routeOf(routeKey);
   const { method, route } = known;
   return {
@@ -67,6 +77,7 @@ function spanOf({ routeKey, headers }: APIGatewayProxyEventV2, requestId: string
       'http.request.method': known === NO_ROUTE ? '_OTHER' : method,
       'http.route': known === NO_ROUTE ? undefined : route,
       'errand.request.id': requestId,
+      'errand.task.id': taskId,
     },
   };
 }

@@ -184,7 +184,9 @@ describe('a trace', () => {
     const id = await create({ command: 'true' }, traceparent);
     await deliver(anSqsEvent(aRecordOf(id)));
     await flushSpans();
-    const attempt = collector.spans.find(({ attributes }) => attributes['errand.task.id'] === id);
+    const attempt = collector.spans.find(
+      ({ kind, attributes }) => kind === 'consumer' && attributes['errand.task.id'] === id,
+    );
     expect(attempt?.traceId).not.toBe(traceId);
     expect(attempt?.links).toEqual([traceId]);
   });

@@ -75,9 +75,17 @@ export async function deleteQueue(settings: SqsSettings): Promise<void> {
 }
 
 /** Puts any text into a queue, as somebody else may. */
-export async function sendRaw(settings: SqsSettings, url: string, body: string): Promise<void> {
+export async function sendRaw(
+  settings: SqsSettings,
+  url: string,
+  body: string,
+  traceparent?: string,
+): Promise<void> {
+  const attributes = traceparent && {
+    MessageAttributes: { traceparent: { DataType: 'String', StringValue: traceparent } },
+  };
   await withClient(settings, (sqs) =>
-    sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: body })),
+    sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: body, ...attributes })),
   );
 }
 
@@ -108,6 +116,7 @@ export function openReceiver({ url: QueueUrl, region, endpoint }: SqsSettings): 
           MaxNumberOfMessages: most,
           VisibilityTimeout: 2,
           MessageSystemAttributeNames: ['ApproximateReceiveCount'],
+          MessageAttributeNames: ['All'],
         }),
       );
       return messages;
