@@ -77,8 +77,12 @@ traceTo(await loadTracer(parseTracing(process.env)));
 /** Only where there is a collector; the bundler leaves it out for a deployment without one. */
 async function loadTracer(tracing: ReturnType<typeof parseTracing>) {
   if (!tracing) return undefined;
-  const { openTelemetry } = await import('./observability/open-telemetry.ts');
-  return openTelemetry({ ...tracing, logger });
+  const loaded: Partial<typeof import('./observability/open-telemetry.ts')> = await import(
+    './observability/open-telemetry.ts'
+  );
+  if (loaded.openTelemetry) return loaded.openTelemetry({ ...tracing, logger });
+  logger.warn('there are no traces: OTEL_EXPORTER_OTLP_ENDPOINT has to be set for the deployment');
+  return undefined;
 }
 
 const accessLevel = parseAccessLevel(process.env);

@@ -8,7 +8,7 @@ const ROUNDS = 9;
 
 describe('the packages', () => {
   // The aim for the create path is 150 kB; it has what all functions of the API share.
-  it('have less than 300 kB each, and the create path less than 170 kB', async () => {
+  it('have less than 300 kB each, and the create path less than 175 kB', async () => {
     const zips = (await readdir(inject('packaged'))).filter((name) => name.endsWith('.zip'));
     const sizes = await Promise.all(
       zips.map(async (name) => [name, (await stat(join(inject('packaged'), name))).size] as const),
@@ -17,7 +17,7 @@ describe('the packages', () => {
     // The page of the API is a program of its own, for browsers.
     const others = sizes.filter(([name]) => name !== 'get-docs.zip');
     for (const [, bytes] of others) expect(bytes).toBeLessThan(300 * KB);
-    expect(Object.fromEntries(sizes)['create-task.zip']).toBeLessThan(170 * KB);
+    expect(Object.fromEntries(sizes)['create-task.zip']).toBeLessThan(175 * KB);
   });
 });
 
