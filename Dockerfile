@@ -24,7 +24,8 @@ RUN mkdir --mode=700 .errand && chown node:node .errand
 # No name in a container but root's may be relied on by number, and orchestrators want a number.
 USER 1000:1000
 # Serverless looks for settings in a home that it may write to.
-ENV HOME=/tmp HOST=0.0.0.0
+# Whoever collects the logs wants them in JSON.
+ENV HOME=/tmp HOST=0.0.0.0 LOG_FORMAT=json
 EXPOSE 3500
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \

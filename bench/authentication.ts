@@ -45,6 +45,7 @@ const findTask = makeFindTask({ sql, watcher: makeTaskWatcher({ sql }) });
 function reading(authenticate: ReturnType<typeof makeAuthenticate>, headers: object) {
   const edge = {
     logger: makeLogger('error'),
+    accessLevel: 'debug' as const,
     allowedHosts: [],
     corsOrigins: [],
     open: async () => ({ authenticate }),

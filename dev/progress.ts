@@ -30,6 +30,7 @@ export function openProgress(terminal: Terminal): Progress {
   function showLine(line: string) {
     const text = formatLogLine(line, terminal.paint);
     if (text === undefined) return;
+    if (terminal.entry) return terminal.entry(line);
     const kind = kindOfTrouble(line);
     if (kind === undefined) terminal.line(`  ${text}`);
     else troubles.show(kind, `  ${text}`);

@@ -1,9 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { flushSpans } from '../lib/observability/tracing.ts';
 import { dependenciesReady, exitWithParent, tellStarter } from './ipc.ts';
 import type { LambdaAddress } from './lambda-endpoint.ts';
 import type { LocalEvents, Service } from './local-events.ts';
 
 /** For running commands when we are asked to stop. `npm start` kills what takes longer. */
 const STOP_GRACE_MS = 2000;
+
+/** For a collector that does not answer there is no time left. */
+const FLUSH_MS = 500;
 
 /** The part of the framework's API that this plugin uses. */
 interface Serverless {
@@ -32,7 +37,7 @@ export default class LocalEventsPlugin {
   readonly hooks = {
     'before:offline:start:init': () => this.#prepare(),
     'after:offline:start:init': () => this.#start(),
-    'before:offline:start:end': () => this.#events?.stop(STOP_GRACE_MS),
+    'before:offline:start:end': () => this.#stop(),
   };
 
   readonly #service: Serverless['service'];
@@ -59,6 +64,12 @@ export default class LocalEventsPlugin {
   async #start(): Promise<void> {
     await this.#events?.start(this.#lambdaAddress());
     tellStarter({ kind: 'serving', environment: this.#events?.environment ?? {} });
+  }
+
+  /** The functions run in this process, and so do their spans. */
+  async #stop(): Promise<void> {
+    await this.#events?.stop(STOP_GRACE_MS);
+    await Promise.race([flushSpans(), sleep(FLUSH_MS, undefined, { ref: false })]);
   }
 
   /** As serverless-offline finds it: the command line first, then `custom`, then its defaults. */

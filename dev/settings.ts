@@ -1,5 +1,6 @@
 import {
   AUTH_CHOICES,
+  LOG_FORMATS,
   LOG_LEVELS,
   parseConfig,
   QUEUES,
@@ -28,6 +29,7 @@ export interface Settings {
   readonly runWorker: boolean;
   readonly region: string;
   readonly sandbox: SandboxChoice | 'runner';
+  readonly logFormat: (typeof LOG_FORMATS)[number];
 }
 
 /** @throws Refusal that names the variable and shows a right value. */
@@ -68,6 +70,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
       queue === 'rabbitmq',
     region: env.AWS_REGION || 'us-east-1',
     sandbox,
+    logFormat: oneOf('LOG_FORMAT', env.LOG_FORMAT || 'text', LOG_FORMATS),
   };
 }
 
@@ -82,6 +85,9 @@ const TUNING = [
   'WORKER_CONCURRENCY',
   'WORKER_PORT',
   'METRICS',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_TRACES_SAMPLER',
+  'OTEL_TRACES_SAMPLER_ARG',
 ];
 
 /** What the functions or the worker would complain of, once everything else runs. */

@@ -97,6 +97,7 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
     AWS_REGION: settings.region,
     AUTH: settings.auth,
     ALLOWED_HOSTS: settings.allowedHosts,
+    LOG_FORMAT: settings.logFormat,
   };
 
   const database = (async () => {

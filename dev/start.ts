@@ -1,5 +1,6 @@
 /** `npm start`: all of errand on this machine, without Docker, in one process tree. */
 import { dirname } from 'node:path';
+import { openJsonTerminal } from './json-terminal.ts';
 import { openLocalState } from './local-state.ts';
 import { tryLock } from './lock.ts';
 import { openProgress } from './progress.ts';
@@ -11,7 +12,7 @@ import { watchStopRequests } from './stop-requests.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
 import { untilUnexpected } from './unexpected.ts';
 
-const terminal = openTerminal();
+const terminal = process.env.LOG_FORMAT === 'json' ? openJsonTerminal() : openTerminal();
 process.exitCode = await start(terminal).catch((error: unknown) => {
   if (error instanceof Refusal) terminal.problem(error.message, error.remedy);
   else terminal.problem(error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -9,6 +9,8 @@ export interface Terminal {
   /** To stderr: what went wrong, and what to do about it. */
   problem(message: string, remedy?: string): void;
   readonly paint: Paint;
+  /** Takes log lines as they are; undefined where people read, who get them in columns. */
+  readonly entry?: (line: string) => void;
 }
 
 export type PartState = 'created' | 'ready' | 'waits' | 'restarts' | 'missing' | 'failed';

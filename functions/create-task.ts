@@ -5,6 +5,8 @@ import { parseBody } from '../lib/http/parse-request.ts';
 import { accepted, ok } from '../lib/http/response.ts';
 import { viewNewTask, viewTask } from '../lib/http/task-view.ts';
 import { WaitQuery, waitOf } from '../lib/http/wait.ts';
+import { addToLog } from '../lib/observability/log-context.ts';
+import { describeSpan } from '../lib/observability/tracing.ts';
 import { api } from '../lib/services.ts';
 import { hasEnded } from '../lib/tasks/task.ts';
 
@@ -19,6 +21,8 @@ export const handler = apiHandler(
     const wait = waitOf(event, query);
     const newTask = parseBody(event, NewTaskRequest);
     const created = await services.createTask(caller, newTask, idempotencyKeyOf(event));
+    addToLog({ taskId: created.task.id });
+    describeSpan({ 'errand.task.id': created.task.id });
     const location = `/api/tasks/${created.task.id}`;
     const headers = {
       ...wait.headers,

@@ -1,4 +1,4 @@
-import { scheduled } from '../lib/scheduled.ts';
+import { scheduled } from '../lib/observability/invocation.ts';
 import { logger, openUpkeep } from '../lib/services.ts';
 
 /** Schedule: deletes tasks that ended longer ago than the retention. */

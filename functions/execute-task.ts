@@ -1,9 +1,11 @@
 import type { SQSHandler } from 'aws-lambda';
-import { inLogContext } from '../lib/observability/log-context.ts';
-import { count, flushMetrics } from '../lib/observability/metrics.ts';
+import { invocation } from '../lib/observability/invocation.ts';
 import { deliverBatch } from '../lib/queue/sqs-batch.ts';
+import type { DeliveredMessage } from '../lib/queue/task-queue.ts';
+import { inDelivery } from '../lib/queue/traced-queue.ts';
 import { logger, openWorker } from '../lib/services.ts';
 import { giveUpSignal } from '../lib/shutdown.ts';
+import { tellExecution } from '../lib/worker/tell-execution.ts';
 
 /** Kept of the function's time for settling a command that runs until the last moment. */
 const SETTLE_MARGIN_MS = 10_000;
@@ -14,21 +16,12 @@ const SETTLE_MARGIN_MS = 10_000;
  * @throws SandboxError when commands cannot be isolated here
  */
 export const handler: SQSHandler = async (event, context) => {
-  const { executeTask, shutdown } = await openWorker();
+  const { executeTask, shutdown, queueName } = await openWorker();
   const remainingMs = context.getRemainingTimeInMillis() - SETTLE_MARGIN_MS;
   using giveUp = giveUpSignal(shutdown, Math.max(0, remainingMs));
-  try {
-    return await deliverBatch(
-      event,
-      ({ taskId }) =>
-        inLogContext({ taskId }, async () => {
-          const execution = await executeTask(taskId, giveUp.signal);
-          count('errand_messages_delivered_total', { result: execution });
-          logger.info({ execution }, 'execute-task');
-        }),
-      logger,
-    );
-  } finally {
-    flushMetrics();
-  }
+  const deliver = (message: DeliveredMessage) =>
+    inDelivery(queueName, message, async () => {
+      tellExecution(await executeTask(message.taskId, giveUp.signal), logger);
+    });
+  return await invocation(() => deliverBatch(event, deliver, logger));
 };

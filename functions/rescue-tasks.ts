@@ -1,4 +1,4 @@
-import { scheduled } from '../lib/scheduled.ts';
+import { scheduled } from '../lib/observability/invocation.ts';
 import { logger, openUpkeep } from '../lib/services.ts';
 
 /** Schedule: makes tasks runnable again whose worker, or whose message, vanished. */

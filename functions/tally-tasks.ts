@@ -1,4 +1,4 @@
-import { scheduled } from '../lib/scheduled.ts';
+import { scheduled } from '../lib/observability/invocation.ts';
 import { openUpkeep } from '../lib/services.ts';
 
 /** Schedule: counts the tasks that have ended, so that statistics need not. */

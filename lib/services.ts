@@ -2,12 +2,14 @@ import { EVERYBODY } from './access/caller.ts';
 import { type ListAudit, makeListAudit } from './access/list-audit.ts';
 import {
   type Config,
+  parseAccessLevel,
   parseAllowedHosts,
   parseConfig,
   parseCorsOrigins,
   parseFunctionName,
   parseLogLevel,
   parseMetrics,
+  parseTracing,
 } from './config/config.ts';
 import { makePasswords, withDatabaseUrl } from './config/database-secret.ts';
 import { connect, type Sql } from './db/connection.ts';
@@ -21,11 +23,13 @@ import { makeLogger } from './observability/logger.ts';
 import { recordTo } from './observability/metrics.ts';
 import type { MetricsText } from './observability/prometheus.ts';
 import { nameSourcesInStackTraces } from './observability/stack-traces.ts';
+import { traceTo } from './observability/tracing.ts';
 import { once } from './once.ts';
 import type { CheckCommand } from './policy/check-command.ts';
 import type { Consumer, ConsumerOptions } from './queue/rabbitmq-consumer.ts';
 import { openSqsQueue } from './queue/sqs.ts';
 import type { TaskQueue } from './queue/task-queue.ts';
+import { type QueueName, tracePublishing } from './queue/traced-queue.ts';
 import { openCancellations } from './sandbox/cancellations.ts';
 import { openSandbox } from './sandbox/open-sandbox.ts';
 import { makeRunnerSandbox } from './sandbox/runner.ts';
@@ -80,11 +84,25 @@ async function loadPrometheus() {
   return openPrometheus();
 }
 
+traceTo(await loadTracer(parseTracing(process.env)));
+
+/** Only where there is a collector; the bundler leaves it out for a deployment without one. */
+async function loadTracer(tracing: ReturnType<typeof parseTracing>) {
+  if (!tracing) return undefined;
+  const loaded: Partial<typeof import('./observability/open-telemetry.ts')> = await import(
+    './observability/open-telemetry.ts'
+  );
+  if (loaded.openTelemetry) return loaded.openTelemetry({ ...tracing, logger });
+  logger.warn('there are no traces: OTEL_EXPORTER_OTLP_ENDPOINT has to be set for the deployment');
+  return undefined;
+}
+
+const accessLevel = parseAccessLevel(process.env);
 const allowedHosts = parseAllowedHosts(process.env);
 const corsOrigins = parseCorsOrigins(process.env);
 
 /** What every HTTP function has, also one that needs nothing else. */
-export const edge = { logger, allowedHosts, corsOrigins };
+export const edge = { logger, accessLevel, allowedHosts, corsOrigins };
 
 const config = /* @__PURE__ */ once(async () => parseConfig(await withDatabaseUrl(process.env)));
 
@@ -114,9 +132,16 @@ function openPool(
 
 /** On AWS there is SQS alone, and the bundler leaves the other one out. */
 async function openQueue(queue: Config['queue']): Promise<TaskQueue> {
-  if (queue.kind === 'sqs') return openSqsQueue(queue, process.env);
+  const name = queueNameOf(queue);
+  if (queue.kind === 'sqs') return tracePublishing(openSqsQueue(queue, process.env), name);
   const { openRabbitQueue } = await import('./queue/rabbitmq.ts');
-  return openRabbitQueue({ ...queue, url: queue.url.reveal() });
+  return tracePublishing(openRabbitQueue({ ...queue, url: queue.url.reveal() }), name);
+}
+
+function queueNameOf(queue: Config['queue']): QueueName {
+  return queue.kind === 'sqs'
+    ? { system: 'aws_sqs', destination: queue.url.replace(/^.*\//, '') }
+    : { system: 'rabbitmq', destination: queue.queue };
 }
 
 /** The same, once the database has shown to have the right schema. @throws SchemaMismatch */
@@ -150,6 +175,7 @@ export interface Api {
 
 export const api = {
   logger,
+  accessLevel,
   allowedHosts,
   corsOrigins,
   open: /* @__PURE__ */ once(async (): Promise<Api> => {
@@ -189,6 +215,7 @@ async function openCommandPolicy(policy: string | undefined): Promise<CheckComma
 /** What tells whether the other functions can work; so it opens when they cannot. */
 export const health = {
   logger,
+  accessLevel,
   allowedHosts,
   corsOrigins,
   open: /* @__PURE__ */ once(async (): Promise<{ checkHealth: CheckHealth }> => {
@@ -206,6 +233,7 @@ export interface Observation {
 
 export const observation = {
   logger,
+  accessLevel,
   allowedHosts,
   corsOrigins,
   open: /* @__PURE__ */ once(async (): Promise<Observation> => {
@@ -229,11 +257,13 @@ export interface Worker {
   readonly executeTask: ExecuteTask;
   /** Fires when running commands are to be given up, because this process ends. */
   readonly shutdown: AbortSignal;
+  /** Where its messages come from. */
+  readonly queueName: QueueName;
 }
 
 /** What the worker uses. Opening it probes the sandbox. @throws SandboxError */
 export const openWorker = /* @__PURE__ */ once(async (): Promise<Worker> => {
-  const { worker, database } = await config();
+  const { worker, database, queue: queueSettings } = await config();
   const { sql, queue } = await migratedConnections();
   const sandbox = await openWorkerSandbox(worker);
   logger.info({ tier: sandbox.tier }, 'the sandbox holds');
@@ -250,6 +280,7 @@ export const openWorker = /* @__PURE__ */ once(async (): Promise<Worker> => {
       logger,
     }),
     shutdown: shutdownSignal(shutdownGraceMs),
+    queueName: queueNameOf(queueSettings),
   };
 });
 

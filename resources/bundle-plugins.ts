@@ -51,8 +51,8 @@ const NO_POLICY = `export function openPolicy() {
 
 /**
  * Leaves out what is never loaded here: pino's threads for other targets than stdout, the queue that
- * calls no function, metrics that somebody asks for, and the AWS SDK's event streams but in the
- * function that reads one.
+ * calls no function, metrics that somebody asks for, traces without a collector, and the AWS SDK's event
+ * streams but in the function that reads one.
  */
 const leaveOutUnused: Plugin = {
   name: 'leave-out-unused',
@@ -64,6 +64,10 @@ const leaveOutUnused: Plugin = {
     if (!process.env.COMMAND_POLICY) {
       onResolve({ filter: /\/open-policy\.ts$/ }, ({ path }) => ({ path, namespace: 'no-policy' }));
       onLoad({ filter: /.*/, namespace: 'no-policy' }, () => ({ contents: NO_POLICY }));
+    }
+    // Traces go to a collector that is named when the stack is deployed.
+    if (!process.env.OTEL_EXPORTER_OTLP_ENDPOINT) {
+      onResolve({ filter: /\/open-telemetry\.ts$/ }, leftOut);
     }
     const [entry] = Object.values(initialOptions.entryPoints ?? []);
     if (!String(entry).includes('execute-task')) {

@@ -12,7 +12,9 @@ import { handler as rescueTasks } from '../functions/rescue-tasks.ts';
 import { handler as tallyTasks } from '../functions/tally-tasks.ts';
 import { isDatabaseUnavailable } from '../lib/db/unavailable.ts';
 import { inOneLine } from '../lib/observability/in-one-line.ts';
+import { flushSpans } from '../lib/observability/tracing.ts';
 import type { Consumer } from '../lib/queue/rabbitmq-consumer.ts';
+import { inDelivery } from '../lib/queue/traced-queue.ts';
 import {
   health,
   logger,
@@ -66,7 +68,9 @@ async function work(stop: AbortSignal): Promise<void> {
   if (worker === undefined) return;
 
   const executePatiently = makeExecutePatiently({ ...worker, logger });
-  consumer = consume(({ taskId }) => executePatiently(taskId));
+  consumer = consume((message) =>
+    inDelivery(worker.queueName, message, () => executePatiently(message.taskId)),
+  );
   void consumer.ready.then(() => process.send?.({ kind: 'taking messages' }));
   const upkeep = startUpkeep(CHORES, logger);
 
@@ -74,6 +78,7 @@ async function work(stop: AbortSignal): Promise<void> {
   await consumer.stop();
   await upkeep.stop();
   healthServer?.close();
+  await flushSpans();
 }
 
 /** Undefined when it was stopped before. @throws SandboxError, and what else waiting does not heal */

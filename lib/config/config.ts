@@ -24,6 +24,17 @@ export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 /** `cloudwatch`: in the log, in its embedded metric format. */
 export const METRICS_CHOICES = ['prometheus', 'cloudwatch', 'off'] as const;
 export const QUEUES = ['sqs', 'rabbitmq'] as const;
+/** `text`: for people. */
+export const LOG_FORMATS = ['json', 'text'] as const;
+/** https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/ */
+const SAMPLERS = [
+  'always_on',
+  'always_off',
+  'traceidratio',
+  'parentbased_always_on',
+  'parentbased_always_off',
+  'parentbased_traceidratio',
+] as const;
 
 /** A task waits for its command, for Postgres and for the disk, so there are more than processors. */
 const CONCURRENCY_PER_PROCESSOR = 4;
@@ -91,6 +102,13 @@ const Common = z
     COMMAND_POLICY: z.string().optional(),
 
     METRICS: oneOf(METRICS_CHOICES).optional(),
+    OTEL_EXPORTER_OTLP_ENDPOINT: url('http://localhost:4318').optional(),
+    OTEL_TRACES_SAMPLER: oneOf(SAMPLERS).optional(),
+    OTEL_TRACES_SAMPLER_ARG: z.coerce
+      .number({ error: 'must be a number from 0 to 1' })
+      .min(0, 'must be a number from 0 to 1')
+      .max(1, 'must be a number from 0 to 1')
+      .optional(),
     SANDBOX: oneOf(SANDBOX_CHOICES).default('auto'),
     TENANT_MAX_RUNNING: wholeNumber(1, 10_000).optional(),
     RUNNER_FUNCTION: z.string().optional(),
@@ -164,6 +182,8 @@ export function parseFunctionName(env: LambdaEnv): string | undefined {
 }
 
 const LogLevel = z.enum(LOG_LEVELS);
+const LogFormat = z.enum(LOG_FORMATS);
+const Sampler = z.enum(SAMPLERS);
 const Metrics = z.enum(METRICS_CHOICES);
 
 export type Config = z.infer<typeof Common> & { readonly queue: z.infer<typeof Queue> };
@@ -192,6 +212,24 @@ export function parseLogLevel(env: Env) {
 export function parseMetrics(env: Env) {
   const usual = parseFunctionName(env) === undefined ? 'prometheus' : 'cloudwatch';
   return Metrics.catch(usual).parse(env.METRICS);
+}
+
+/**
+ * How to trace; undefined where there is no collector. Its address, and what else OpenTelemetry calls
+ * OTEL_EXPORTER_OTLP_... and OTEL_..., its own code reads.
+ */
+export function parseTracing(env: Env) {
+  if (!env.OTEL_EXPORTER_OTLP_ENDPOINT) return undefined;
+  return {
+    sampler: Sampler.catch('parentbased_always_on').parse(env.OTEL_TRACES_SAMPLER),
+    ratio: Number(env.OTEL_TRACES_SAMPLER_ARG || 1),
+    perInvocation: parseFunctionName(env) !== undefined,
+  };
+}
+
+/** Where people read along, what goes well is not worth a line for each request. */
+export function parseAccessLevel(env: Env): 'debug' | 'info' {
+  return LogFormat.catch('json').parse(env.LOG_FORMAT) === 'text' ? 'debug' : 'info';
 }
 
 /** Host names without a port, comma-separated, as in `localhost,127.0.0.1`. */

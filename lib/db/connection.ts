@@ -3,6 +3,7 @@ import { arrayTypes } from './array-types.ts';
 import { type ObserveStatement, observeQuery } from './observed-query.ts';
 import { keepDeadline } from './query-deadline.ts';
 import { makeQuietSockets } from './quiet-socket.ts';
+import { hideValues } from './row-values.ts';
 
 /** A pool of connections, or a transaction on one of them. Stores take it as their first argument. */
 export type Sql = postgres.Sql<{ bigint: number }>;
@@ -50,6 +51,7 @@ export function connect(settings: DatabaseSettings): Sql {
       pool = openPool(settings);
       void owner.end({ timeout: RETIRE_SECONDS });
     });
+    hideValues(query);
     if (observe) observeQuery(query, text, observe);
     return query;
   }

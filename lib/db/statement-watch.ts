@@ -1,5 +1,6 @@
 import type { Logger } from '../observability/logger.ts';
 import { observe, set } from '../observability/metrics.ts';
+import { beginPart, type SpanOptions } from '../observability/tracing.ts';
 import type { ObserveStatement } from './observed-query.ts';
 
 /** A statement that takes so long is told in the log. */
@@ -11,7 +12,7 @@ export interface StatementWatch {
   measure(): void;
 }
 
-/** Measures the statements of a pool, which has at most `poolMax` connections. */
+/** Measures and traces the statements of a pool, which has at most `poolMax` connections. */
 export function watchStatements(deps: {
   readonly poolMax: number;
   readonly logger: Logger;
@@ -22,8 +23,10 @@ export function watchStatements(deps: {
     observe(statement) {
       const begunAt = performance.now();
       running += 1;
+      const endSpan = beginPart(spanOf(statement));
       return (error) => {
         running -= 1;
+        endSpan(error);
         const ms = performance.now() - begunAt;
         const result = error === undefined ? 'ok' : 'failed';
         observe('errand_statement_duration_seconds', { statement, result }, ms / 1000);
@@ -37,5 +40,14 @@ export function watchStatements(deps: {
       set('errand_database_connections', { state: 'in_use' }, Math.min(running, poolMax));
       set('errand_database_waiting_statements', {}, Math.max(0, running - poolMax));
     },
+  };
+}
+
+/** By https://opentelemetry.io/docs/specs/semconv/database/postgresql/. Never the text: its name. */
+function spanOf(statement: string): SpanOptions {
+  return {
+    name: statement,
+    kind: 'client',
+    attributes: { 'db.system.name': 'postgresql', 'db.query.summary': statement },
   };
 }

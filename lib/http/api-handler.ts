@@ -1,6 +1,8 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import type { z } from 'zod';
 import type { Actor, Principal, Scope } from '../access/caller.ts';
+import { addToLog } from '../observability/log-context.ts';
+import { describeSpan } from '../observability/tracing.ts';
 import { negotiate } from './accept.ts';
 import { challenge } from './bearer.ts';
 import { type Edge, httpHandler } from './http-handler.ts';
@@ -40,6 +42,8 @@ export function apiHandler<Services extends { readonly authenticate: Authenticat
 ) {
   return httpHandler(edge, async (event, services, context) => {
     const { tenant, keyId, scopes } = await services.authenticate(event);
+    addToLog({ tenant });
+    describeSpan({ 'errand.tenant': tenant });
     if (!scopes.includes(scope)) {
       throw new HttpProblem(
         'insufficient_scope',

@@ -4,15 +4,13 @@ import type {
   APIGatewayProxyStructuredResultV2,
   Context,
 } from 'aws-lambda';
-import { inLogContext } from '../observability/log-context.ts';
 import type { Logger } from '../observability/logger.ts';
 import { answerHeaders } from './answer-headers.ts';
 import { inviteOrigins } from './cors.ts';
 import { refuseForeignCallers } from './foreign-callers.ts';
 import { HttpProblem } from './problem.ts';
 import { problemDetails } from './problem-details.ts';
-import { requestIdOf } from './request-id.ts';
-import { requestMetrics } from './request-metrics.ts';
+import { type AccessLevel, recordRequest } from './request-record.ts';
 import { securityHeaders } from './security-headers.ts';
 
 type Handle<Services> = (
@@ -24,6 +22,7 @@ type Handle<Services> = (
 /** What a function needs to answer requests at all, whatever it does. */
 export interface Edge {
   readonly logger: Logger;
+  readonly accessLevel: AccessLevel;
   /** Names under which this API may be asked for; none at all: any. */
   readonly allowedHosts: readonly string[];
   /** Whose pages may use it, besides its own. */
@@ -38,11 +37,12 @@ const ANSWER_MARGIN_MS = 500;
  * and sets the headers that all answers share. A handler parses, calls one use case and answers.
  */
 export function httpHandler<Services>(
-  { open, logger, ...callers }: Edge & { open: () => Services | Promise<Services> },
+  edge: Edge & { open: () => Services | Promise<Services> },
   handle: Handle<Services>,
 ) {
+  const { open, logger } = edge;
   // `after` and `onError` run in reverse order: what is used first has the last word.
-  return middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, Context>({
+  const serve = middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, Context>({
     timeoutEarlyInMillis: ANSWER_MARGIN_MS,
     timeoutEarlyResponse: () => {
       throw new HttpProblem('unavailable', 'The answer took too long. Try again shortly.', {
@@ -50,15 +50,13 @@ export function httpHandler<Services>(
       });
     },
   })
-    .use(requestMetrics())
     .use(securityHeaders())
-    .use(inviteOrigins(callers.corsOrigins))
+    .use(inviteOrigins(edge.corsOrigins))
     .use(answerHeaders())
     .use(problemDetails(logger))
-    .use(refuseForeignCallers(callers))
-    .handler(async (event, context) =>
-      inLogContext({ requestId: requestIdOf(event, context) }, async () =>
-        handle(event, await open(), context),
-      ),
-    );
+    .use(refuseForeignCallers(edge))
+    .handler(async (event, context) => handle(event, await open(), context));
+
+  return (event: APIGatewayProxyEventV2, context: Context) =>
+    recordRequest(edge, event, context, () => serve(event, context));
 }

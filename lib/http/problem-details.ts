@@ -15,9 +15,9 @@ export function problemDetails(
       const problem = toProblem(request.error);
       // During an outage every request ends like this, and a stack would tell nothing.
       if (problem.code === 'unavailable') {
-        logger.warn({ requestId, ...inOneLine(request.error) }, problem.message);
+        logger.warn(inOneLine(request.error), problem.message);
       } else if (statusOf(problem) >= 500) {
-        logger.error({ requestId, err: request.error }, problem.message);
+        logger.error({ err: request.error }, problem.message);
       }
       request.response = problemResponse(problem, requestId);
     },

@@ -5,14 +5,14 @@ import { startDeliveries } from './rabbitmq-deliveries.ts';
 import { type Link, openLink } from './rabbitmq-link.ts';
 import type { RabbitSettings } from './rabbitmq-publisher.ts';
 import { QueueDiffers, QueueMissing, topologyOf } from './rabbitmq-topology.ts';
-import type { TaskMessage } from './task-queue.ts';
+import type { DeliveredMessage } from './task-queue.ts';
 
 export interface ConsumerOptions {
   readonly settings: RabbitSettings;
   /** Messages that are worked on at once: the prefetch. */
   readonly concurrency: number;
   /** Resolves when the message is done with; rejects when it is to be delivered again. */
-  readonly deliver: (message: TaskMessage) => Promise<void>;
+  readonly deliver: (message: DeliveredMessage) => Promise<void>;
   readonly logger: Logger;
 }
 

@@ -1,6 +1,6 @@
 import { unavailableOnError } from './broker-call.ts';
 import { pickFrom } from './pick-letters.ts';
-import { bodyOf, idOf, type RabbitMessage } from './rabbitmq-message.ts';
+import { bodyOf, idOf, type RabbitMessage, traceparentOf } from './rabbitmq-message.ts';
 import { mailTo, type Publisher, send } from './rabbitmq-publisher.ts';
 import { MAX_DELIVERIES, rabbitNames } from './rabbitmq-topology.ts';
 import type { DeadLetter, TaskQueue } from './task-queue.ts';
@@ -105,7 +105,9 @@ async function receive(
 
 /** A crash in between leaves a letter in both queues. */
 async function sendBack(publisher: Publisher, queue: string, letters: readonly RabbitMessage[]) {
-  const mail = letters.map((letter) => mailTo({ routingKey: queue }, bodyOf(letter), idOf(letter)));
+  const mail = letters.map((letter) =>
+    mailTo({ routingKey: queue }, bodyOf(letter), idOf(letter), traceparentOf(letter)),
+  );
   await send(publisher, mail);
   for (const { deliveryTag } of letters) publisher.channel.basicAck({ deliveryTag });
 }

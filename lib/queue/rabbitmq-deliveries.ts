@@ -2,8 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { count } from '../observability/metrics.ts';
 import type { ConsumerOptions } from './rabbitmq-consumer.ts';
 import type { Link } from './rabbitmq-link.ts';
-import { bodyOf, idOf, type RabbitMessage, receiveCountOf } from './rabbitmq-message.ts';
-import { TaskMessage } from './task-queue.ts';
+import {
+  bodyOf,
+  idOf,
+  type RabbitMessage,
+  receiveCountOf,
+  traceparentOf,
+} from './rabbitmq-message.ts';
+import { parseBody } from './task-queue.ts';
 
 /** Before a message goes back: it would return at once, and be given up within milliseconds. */
 const RETURN_AFTER_MS = 1000;
@@ -72,18 +78,20 @@ export function startDeliveries(options: Omit<ConsumerOptions, 'settings'>): Del
 
   async function judge(message: RabbitMessage): Promise<Verdict> {
     const facts = { messageId: idOf(message), receiveCount: receiveCountOf(message) };
-    const parsed = parse(bodyOf(message));
+    const parsed = parseBody(bodyOf(message));
     if (parsed === undefined) {
       count('errand_messages_delivered_total', { result: 'refused' });
       logger.error(facts, 'gave up on a message that is none of ours');
       return 'give up';
     }
     try {
-      await deliver(parsed);
+      const { messageId } = facts;
+      await deliver({ ...parsed, messageId, traceparent: traceparentOf(message) });
       return 'done';
     } catch (error) {
       count('errand_messages_delivered_total', { result: 'returned' });
-      logger.error({ ...facts, err: error }, 'returned a message to the queue');
+      const { taskId } = parsed;
+      logger.error({ ...facts, taskId, err: error }, 'returned a message to the queue');
       await delay(RETURN_AFTER_MS, undefined, { signal: paused.signal }).catch(() => {});
       return 'again';
     }
@@ -106,12 +114,4 @@ function conclude({ link, message: { deliveryTag } }: Delivery, verdict: Verdict
   if (link.lost.aborted || !link.channel.active) return;
   if (verdict === 'done') link.channel.basicAck({ deliveryTag });
   else link.channel.basicNack({ deliveryTag, requeue: verdict === 'again' });
-}
-
-function parse(body: string): TaskMessage | undefined {
-  try {
-    return TaskMessage.parse(JSON.parse(body));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { SyncMessage } from 'rabbitmq-client';
+import { TRACEPARENT } from './task-queue.ts';
 
 /** A message as the broker hands it over: ours, or anything else that somebody sent. */
 export type RabbitMessage = Pick<
@@ -18,6 +19,11 @@ export function idOf(message: RabbitMessage): string {
   return (
     message.messageId || createHash('sha256').update(bodyOf(message)).digest('hex').slice(0, 32)
   );
+}
+
+export function traceparentOf({ headers }: RabbitMessage): string | undefined {
+  const value: unknown = headers?.[TRACEPARENT];
+  return typeof value === 'string' ? value : undefined;
 }
 
 /** Deliveries so far, this one included; only quorum queues count them. */

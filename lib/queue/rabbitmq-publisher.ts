@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Envelope } from 'rabbitmq-client';
 import { type Link, openLink } from './rabbitmq-link.ts';
 import { QueueMissing, type Topology } from './rabbitmq-topology.ts';
+import { TRACEPARENT } from './task-queue.ts';
 
 export interface RabbitSettings {
   /** As in amqp://user:password@host:5672/vhost, or amqps://. */
@@ -25,8 +26,10 @@ export function mailTo(
   route: { readonly exchange?: string; readonly routingKey: string },
   body: string,
   messageId: string,
+  traceparent?: string | null,
 ): Mail {
-  return { envelope: { ...route, messageId, durable: true, mandatory: true }, body };
+  const headers = traceparent ? { [TRACEPARENT]: traceparent } : {};
+  return { envelope: { ...route, messageId, headers, durable: true, mandatory: true }, body };
 }
 
 /** @throws QueueDiffers, and whatever the connection says */

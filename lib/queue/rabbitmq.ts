@@ -90,7 +90,7 @@ async function readDepth({ channel, answer }: Publisher, queue: string): Promise
   return { ready, inFlight: null, delayed: delayed.reduce((sum, some) => sum + some, 0) };
 }
 
-function mailOf(queue: string, { taskId, delaySeconds }: OutgoingMessage): Mail {
+function mailOf(queue: string, { taskId, delaySeconds, traceparent }: OutgoingMessage): Mail {
   const route = delaySeconds > 0 ? delayedRoute(queue, delaySeconds) : { routingKey: queue };
-  return mailTo(route, toBody({ taskId }), randomUUID());
+  return mailTo(route, toBody({ taskId }), randomUUID(), traceparent);
 }

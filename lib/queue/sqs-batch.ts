@@ -1,7 +1,9 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import type { Logger } from '../observability/logger.ts';
 import { count } from '../observability/metrics.ts';
-import { TaskMessage } from './task-queue.ts';
+import { type DeliveredMessage, parseBody, TRACEPARENT } from './task-queue.ts';
+
+type Deliver = (message: DeliveredMessage) => Promise<void>;
 
 /**
  * Hands each record of a batch to `deliver` and answers which ones to return to the queue. Records
@@ -10,7 +12,7 @@ import { TaskMessage } from './task-queue.ts';
  */
 export async function deliverBatch(
   { Records: records }: SQSEvent,
-  deliver: (message: TaskMessage) => Promise<void>,
+  deliver: Deliver,
   logger: Logger,
 ): Promise<SQSBatchResponse> {
   const verdicts = await Promise.all(
@@ -27,17 +29,26 @@ export async function deliverBatch(
 }
 
 async function deliverRecord(
-  { messageId, body, attributes }: SQSRecord,
-  deliver: (message: TaskMessage) => Promise<void>,
+  { messageId, body, attributes, messageAttributes }: SQSRecord,
+  deliver: Deliver,
   logger: Logger,
 ): Promise<boolean> {
+  const facts = { messageId, receiveCount: Number(attributes.ApproximateReceiveCount) };
+  const message = parseBody(body);
+  if (message === undefined) {
+    count('errand_messages_delivered_total', { result: 'returned' });
+    // Without the complaint, which would repeat what somebody sent.
+    logger.error(facts, 'returned a message that is none of ours');
+    return false;
+  }
   try {
-    await deliver(TaskMessage.parse(JSON.parse(body)));
+    const traceparent = messageAttributes[TRACEPARENT]?.stringValue;
+    await deliver({ ...message, messageId, traceparent });
     return true;
   } catch (error) {
     count('errand_messages_delivered_total', { result: 'returned' });
-    const receiveCount = Number(attributes.ApproximateReceiveCount);
-    logger.error({ messageId, receiveCount, err: error }, 'returned a message to the queue');
+    const { taskId } = message;
+    logger.error({ ...facts, taskId, err: error }, 'returned a message to the queue');
     return false;
   }
 }

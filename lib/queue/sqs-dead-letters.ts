@@ -1,7 +1,7 @@
 import { unavailableOnError } from './broker-call.ts';
 import { pickFrom } from './pick-letters.ts';
 import type { CallSqs } from './sqs-client.ts';
-import type { DeadLetter, TaskQueue } from './task-queue.ts';
+import { type DeadLetter, type TaskQueue, TRACEPARENT } from './task-queue.ts';
 
 /** A letter that we look at is hidden from others for so long, should we die before handing it back. */
 const LOOK_SECONDS = 30;
@@ -20,6 +20,7 @@ interface Message {
   readonly Body?: string;
   readonly ReceiptHandle?: string;
   readonly Attributes?: Readonly<Record<string, string>>;
+  readonly MessageAttributes?: object;
 }
 
 interface DeadLetters {
@@ -82,6 +83,7 @@ async function* receiveAll({ call, deadLetterUrl }: Queues): AsyncGenerator<Mess
         // Without a wait SQS asks some of its servers only, and may find nothing where there is.
         WaitTimeSeconds: 1,
         MessageSystemAttributeNames: ['ApproximateReceiveCount', 'SentTimestamp'],
+        MessageAttributeNames: [TRACEPARENT],
       }),
     );
     if (messages.length === 0) return;
@@ -108,11 +110,11 @@ async function handBack(
 
 async function move(
   { call, url, deadLetterUrl }: Queues,
-  { Body, ReceiptHandle }: Message,
+  { Body, MessageAttributes, ReceiptHandle }: Message,
 ): Promise<void> {
   await unavailableOnError(
     'The dead letters were not all sent back.',
-    call('SendMessage', { QueueUrl: url, MessageBody: Body }).then(() =>
+    call('SendMessage', { QueueUrl: url, MessageBody: Body, MessageAttributes }).then(() =>
       call('DeleteMessage', { QueueUrl: deadLetterUrl, ReceiptHandle }),
     ),
   );

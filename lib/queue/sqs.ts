@@ -1,7 +1,7 @@
 import { unavailableOnError } from './broker-call.ts';
 import { type CallSqs, makeCallSqs } from './sqs-client.ts';
 import { openSqsDeadLetters } from './sqs-dead-letters.ts';
-import { type OutgoingMessage, type TaskQueue, toBody } from './task-queue.ts';
+import { type OutgoingMessage, type TaskQueue, TRACEPARENT, toBody } from './task-queue.ts';
 
 /** The most entries that SQS takes in a batch. */
 const SQS_BATCH = 10;
@@ -73,12 +73,15 @@ async function sendBatch(
   url: string,
   messages: readonly OutgoingMessage[],
 ): Promise<void> {
-  const entries = messages.map(({ taskId, delaySeconds, group }, index) => ({
+  const entries = messages.map(({ taskId, delaySeconds, group, traceparent }, index) => ({
     Id: String(index),
     MessageBody: toBody({ taskId }),
     ...(delaySeconds > 0 && { DelaySeconds: Math.ceil(delaySeconds) }),
     // Of a standard queue this makes a fair one.
     ...(group !== undefined && { MessageGroupId: groupId(group) }),
+    ...(traceparent && {
+      MessageAttributes: { [TRACEPARENT]: { DataType: 'String', StringValue: traceparent } },
+    }),
   }));
   // A batch is a 200 even when SQS refused some of its entries.
   const { Failed: failed = [] } = await call<{ Failed?: { Message?: string }[] }>(

@@ -13,11 +13,32 @@ export interface OutgoingMessage extends TaskMessage {
   readonly delaySeconds: number;
   /** Whose message it is. A broker that can sees to it that no group waits for another's backlog. */
   readonly group?: string;
+  /** Of what created the task, as in the W3C's trace context. It travels beside the body. */
+  readonly traceparent?: string | null;
+}
+
+/** The name under which it travels. */
+export const TRACEPARENT = 'traceparent';
+
+/** A message as a worker gets it. */
+export interface DeliveredMessage extends TaskMessage {
+  /** The broker's. */
+  readonly messageId: string;
+  readonly traceparent: string | undefined;
 }
 
 /** What is sent of a message. */
 export function toBody({ taskId }: TaskMessage): string {
   return JSON.stringify({ taskId });
+}
+
+/** Undefined for what is no message of ours. */
+export function parseBody(body: string): TaskMessage | undefined {
+  try {
+    return TaskMessage.parse(JSON.parse(body));
+  } catch {
+    return undefined;
+  }
 }
 
 /** The longest delay that every broker here offers: SQS's `DelaySeconds`. */

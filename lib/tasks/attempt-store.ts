@@ -1,4 +1,3 @@
-import type { Tenant } from '../access/caller.ts';
 import type { Sql } from '../db/connection.ts';
 import type { Command, SandboxTier } from '../sandbox/sandbox.ts';
 import type { TaskLimits } from './limits.ts';
@@ -25,10 +24,12 @@ export interface Claim {
   readonly limits: TaskLimits;
   /** Since the task could run. */
   readonly waitedSeconds: number;
+  /** Of what created the task; null without tracing. */
+  readonly traceparent: string | null;
 }
 
 type ClaimRow = Pick<TaskRow, 'command' | 'argv' | 'timeoutSeconds' | 'memoryMb' | 'limits'> &
-  Pick<Claim, 'taskId' | 'attempt' | 'waitedSeconds'> & {
+  Pick<Claim, 'taskId' | 'attempt' | 'waitedSeconds' | 'traceparent'> & {
     stdin: Buffer;
     env: Record<string, string>;
     tenant: string;
@@ -69,7 +70,7 @@ export async function claimTask(
       insert into errand.attempts (task_id, number, sandbox_tier)
       select id, attempt, ${sandboxTier} from claimed
     )
-    select id as "taskId", attempt, command, argv, stdin, env, tenant,
+    select id as "taskId", attempt, command, argv, stdin, env, tenant, traceparent,
            timeout_seconds as "timeoutSeconds", memory_mb as "memoryMb", limits,
            extract(epoch from now() - run_at)::float8 as "waitedSeconds"
       from claimed`;
@@ -88,10 +89,11 @@ export async function oweUnclaimed(
   taskId: TaskId,
 ): Promise<{ owed: OwedMessage | undefined } | undefined> {
   const [row] = await sql<
-    { id: number | null; tenant: Tenant; delaySeconds: number }[]
+    (Pick<OwedMessage, 'tenant' | 'traceparent' | 'delaySeconds'> & { id: number | null })[]
   >`/* oweUnclaimed */
     with t as (
-      select id, tenant, run_at, status, parked_at from errand.tasks where id = ${taskId}
+      select id, tenant, traceparent, run_at, status, parked_at
+        from errand.tasks where id = ${taskId}
     ), owed as (
       insert into errand.outbox (task_id, due_at, relay_at)
       select id, run_at, ${relayAt(sql, sql`run_at`)} from t
@@ -99,12 +101,12 @@ export async function oweUnclaimed(
          and not exists (select from errand.outbox where task_id = t.id)
       returning id
     )
-    select (select id from owed) as id, tenant,
+    select (select id from owed) as id, tenant, traceparent,
            extract(epoch from run_at - now())::float8 as "delaySeconds"
       from t`;
   if (!row) return undefined;
-  const { id, tenant, delaySeconds } = row;
-  return { owed: id === null ? undefined : { id, taskId, tenant, delaySeconds } };
+  const { id, ...message } = row;
+  return { owed: id === null ? undefined : { id, taskId, ...message } };
 }
 
 /** An attempt that is still its task's running one. */
@@ -194,7 +196,7 @@ export async function settleAttempt(
 ): Promise<Settled | undefined> {
   const [row] = await sql<Settled[]>`/* settleAttempt */
     with mine as (
-      select id, tenant, slot, attempt, created_at,
+      select id, tenant, traceparent, slot, attempt, created_at,
              ${end.status} = 'failed' and attempts_left > 1 and cancel_requested_at is null as again,
              now() + random() * make_interval(secs => least(
                retry_delay_seconds * 2.0 ^ (max_attempts - attempts_left),
@@ -237,7 +239,7 @@ export async function settleAttempt(
       ${firstParked(sql, sql`(select tenant from mine where slot is not null)`, sql`1`)}
     ), ${unpark(sql, sql`select id from next`)}
     select coalesce((select jsonb_agg(to_jsonb(m)) from (
-             select owed.id, tenant, task_id as "taskId",
+             select owed.id, tenant, traceparent, task_id as "taskId",
                     extract(epoch from retry_at - now())::float8 as "delaySeconds"
                from owed join mine on mine.id = task_id
               union all

@@ -3,7 +3,7 @@ import type { Sql } from '../db/connection.ts';
 import {
   type DeadLetter,
   type PickLetters,
-  TaskMessage,
+  parseBody,
   type TaskQueue,
 } from '../queue/task-queue.ts';
 import type { TaskId } from './task.ts';
@@ -41,10 +41,7 @@ async function tenantsOf(sql: Sql, tasks: readonly TaskId[]): Promise<Map<TaskId
 
 /** Of the letter's message; none when it is no message of ours. */
 function taskOf({ body }: DeadLetter): TaskId[] {
-  try {
-    // As Postgres writes it.
-    return [TaskMessage.parse(JSON.parse(body)).taskId.toLowerCase() as TaskId];
-  } catch {
-    return [];
-  }
+  const message = parseBody(body);
+  // As Postgres writes it.
+  return message ? [message.taskId.toLowerCase() as TaskId] : [];
 }

@@ -1,7 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from '../db/connection.ts';
 import { isDatabaseUnavailable } from '../db/unavailable.ts';
+import { inOneLine } from '../observability/in-one-line.ts';
+import { addToLog } from '../observability/log-context.ts';
 import { count } from '../observability/metrics.ts';
+import { type Attributes, describeSpan, inSpan, linkSpan } from '../observability/tracing.ts';
 import { type Outcome, type Sandbox, SandboxError } from '../sandbox/sandbox.ts';
 import {
   blameSandbox,
@@ -60,6 +63,7 @@ export function makeExecuteTask(deps: ExecuteTaskDeps): ExecuteTask {
     const claim = await claimSlot(deps, taskId);
     if (!claim) return skip(deps, taskId);
     recordClaim(claim, deps.sandbox.tier);
+    tellClaim(claim);
 
     const lease = leases.keep(claim, claimedAt);
     try {
@@ -71,6 +75,13 @@ export function makeExecuteTask(deps: ExecuteTaskDeps): ExecuteTask {
       lease.release();
     }
   };
+}
+
+/** The message of a task may have come without its trace, as from a hand that sent it. */
+function tellClaim({ attempt, command: { tenant }, traceparent }: Claim): void {
+  addToLog({ attempt, ...(tenant !== undefined && { tenant }) });
+  describeSpan({ 'errand.attempt': attempt, 'errand.tenant': tenant });
+  linkSpan(traceparent);
 }
 
 async function claimSlot(deps: ExecuteTaskDeps, taskId: TaskId): Promise<Claim | undefined> {
@@ -98,7 +109,15 @@ async function runSandboxed(
 ) {
   const startedAt = performance.now();
   try {
-    const outcome = await sandbox.run(claim.command, sandboxLimits(claim), output.add, ended);
+    const outcome = await inSpan(
+      { name: 'run', kind: 'internal', attributes: { 'errand.sandbox.tier': sandbox.tier } },
+      async () => {
+        const { command } = claim;
+        const outcome = await sandbox.run(command, sandboxLimits(claim), output.add, ended);
+        describeSpan(attributesOf(outcome.ending));
+        return outcome;
+      },
+    );
     recordRun(outcome, sandbox.tier, performance.now() - startedAt);
     return outcome;
   } catch (error) {
@@ -111,6 +130,13 @@ async function runSandboxed(
     }
     throw error;
   }
+}
+
+function attributesOf(ending: Outcome['ending']): Attributes {
+  return {
+    'errand.ending': ending.kind,
+    'process.exit.code': ending.kind === 'exited' ? ending.exitCode : undefined,
+  };
 }
 
 const keyOf = ({ taskId, attempt }: Claim) => ({ taskId, attempt });
@@ -158,7 +184,7 @@ async function conclude(deps: ExecuteTaskDeps, run: Run): Promise<Execution> {
     await output.finish();
     return lease.lost.aborted ? superseded(deps, run) : giveBack(deps, run);
   }
-  const settled = await settle(deps, run);
+  const settled = await inSpan({ name: 'settle', kind: 'internal' }, () => settle(deps, run));
   if (!settled) return superseded(deps, run);
   await publishOwed(deps, settled.owed);
   return 'settled';
@@ -175,7 +201,8 @@ async function giveBack(deps: ExecuteTaskDeps, run: Run): Promise<Execution> {
 }
 
 function superseded({ logger }: ExecuteTaskDeps, { claim, lease }: Run): Execution {
-  logger.warn({ ...keyOf(claim), reason: lease.lost.reason }, 'gave up a stale attempt');
+  const { cause: reason } = inOneLine(lease.lost.reason);
+  logger.warn({ ...keyOf(claim), reason }, 'gave up a stale attempt');
   return 'superseded';
 }
 

@@ -1,6 +1,7 @@
 import { audit } from '../access/audit-log.ts';
 import type { Actor } from '../access/caller.ts';
 import type { Sql } from '../db/connection.ts';
+import { traceparent } from '../observability/tracing.ts';
 import { type OwedMessage, relayAt } from './outbox.ts';
 import type { NewTask, TaskId, TaskSummary } from './task.ts';
 import { summaryColumns, type TaskRow, toSummary } from './task-rows.ts';
@@ -34,6 +35,7 @@ export async function insertTasks(
   tasks: readonly IdentifiedTask[],
   idempotency: IdempotencyKey | undefined,
 ): Promise<InsertedTasks | undefined> {
+  const trace = traceparent() ?? null;
   const rows = await sql<(TaskRow & { outboxId: number; delaySeconds: number })[]>`/* insertTasks */
     with input as (
       select * from jsonb_to_recordset(${sql.json(tasks.map(toInput))}) as i (
@@ -44,10 +46,11 @@ export async function insertTasks(
     t as (
       insert into errand.tasks
              (id, tenant, command, argv, stdin, env, timeout_seconds, memory_mb, limits, labels,
-              max_attempts, attempts_left, retry_delay_seconds, on_worker_lost, run_at, nudge_at)
+              max_attempts, attempts_left, retry_delay_seconds, on_worker_lost, run_at, nudge_at,
+              traceparent)
       select id, ${actor.tenant}, command, argv, decode(stdin, 'base64'), env, "timeoutSeconds",
              "memoryMb", limits, labels, "maxAttempts", "maxAttempts", "retryDelaySeconds",
-             "onWorkerLost", due, due + make_interval(secs => ${NUDGE_SECONDS})
+             "onWorkerLost", due, due + make_interval(secs => ${NUDGE_SECONDS}), ${trace}
         from input, coalesce("runAt", now() + make_interval(secs => "delaySeconds")) as due
        ${idempotency ? sql`where exists (select from reserved)` : sql``}
       returning *
@@ -75,6 +78,7 @@ export async function insertTasks(
       id: outboxId,
       taskId: id,
       tenant: actor.tenant,
+      traceparent: trace,
       delaySeconds,
     })),
   };

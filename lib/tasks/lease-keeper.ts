@@ -1,5 +1,6 @@
 import type { Sql } from '../db/connection.ts';
 import type { Logger } from '../observability/logger.ts';
+import { outsideSpans } from '../observability/tracing.ts';
 import { type Claim, checkLeases, type HeldAttempt, renewLeases } from './attempt-store.ts';
 
 /** How often a worker asks whether its attempts still count: bounds how late a cancel is seen. */
@@ -109,7 +110,7 @@ export function makeLeaseKeeper(deps: {
       };
       rearm(entry, claimedAt);
       entries.add(entry);
-      timer ??= setInterval(beat, heartbeatMs);
+      timer ??= outsideSpans(() => setInterval(beat, heartbeatMs));
       const { lost, cancelled } = entry;
       return { lost: lost.signal, cancelled: cancelled.signal, release: () => release(entry) };
     },

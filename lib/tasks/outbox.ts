@@ -8,6 +8,8 @@ export interface OwedMessage {
   readonly id: number;
   readonly taskId: TaskId;
   readonly tenant: Tenant;
+  /** Of what created the task, as in the W3C's trace context; null without tracing. */
+  readonly traceparent: string | null;
   /** How long it is to stay out of sight from now on; 0 or less: not at all. */
   readonly delaySeconds: number;
 }
@@ -42,7 +44,7 @@ export async function takeOwedMessages(sql: Sql, limit: number): Promise<OwedMes
        set relay_at = now() + make_interval(secs => ${RELAY_SECONDS})
       from due join errand.tasks t on t.id = due.task_id
      where o.id = due.id
-    returning o.id, o.task_id as "taskId", t.tenant,
+    returning o.id, o.task_id as "taskId", t.tenant, t.traceparent,
               extract(epoch from due_at - now())::float8 as "delaySeconds"`;
 }
 

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Sql } from '../db/connection.ts';
 import { inOneLine } from '../observability/in-one-line.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -74,13 +75,16 @@ export function makeOutputRecorder(
     }, delayMs);
   }
 
+  function add(chunk: OutputChunk): void {
+    pending.add(chunk);
+    const full = pending.bytes >= FLUSH_BYTES && !failed;
+    if (full) schedule(0);
+    else if (timer === undefined) schedule(pauseMs);
+  }
+
   return {
-    add(chunk) {
-      pending.add(chunk);
-      const full = pending.bytes >= FLUSH_BYTES && !failed;
-      if (full) schedule(0);
-      else if (timer === undefined) schedule(pauseMs);
-    },
+    // A sandbox serves many and may call from the context of another attempt.
+    add: AsyncLocalStorage.bind(add),
 
     async finish() {
       finished = true;

@@ -56,10 +56,11 @@ export async function publishAndForget(
   );
 }
 
-function toMessage({ taskId, tenant, delaySeconds }: OwedMessage): OutgoingMessage {
+function toMessage({ taskId, tenant, traceparent, delaySeconds }: OwedMessage): OutgoingMessage {
   return {
     taskId,
     group: tenant,
+    traceparent,
     delaySeconds: Math.min(Math.max(0, delaySeconds), MAX_DELAY_SECONDS),
   };
 }

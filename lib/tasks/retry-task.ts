@@ -1,4 +1,5 @@
 import type { Actor } from '../access/caller.ts';
+import { linkSpan } from '../observability/tracing.ts';
 import { TaskNotEnded, TaskNotFound } from './errors.ts';
 import { type PublishDeps, publishOwed } from './publish-owed.ts';
 import { hasEnded, type Task, type TaskId } from './task.ts';
@@ -14,6 +15,8 @@ export function makeRetryTask(deps: PublishDeps): RetryTask {
       const task = await selectTask(deps.sql, actor.tenant, id);
       if (!task) throw new TaskNotFound(id);
       if (owed) {
+        // The next attempt is a part of the task's own trace; this request leads there.
+        linkSpan(owed.traceparent);
         await publishOwed(deps, [owed]);
         return task;
       }

@@ -64,7 +64,7 @@ export function unpark(sql: Sql, ids: Fragment) {
       update errand.tasks t
          set parked_at = null, nudge_at = now() + make_interval(secs => ${NUDGE_SECONDS})
        where id in (${ids})
-      returning t.id, t.tenant
+      returning t.id, t.tenant, t.traceparent
     ), unparked_owed as (
       insert into errand.outbox (task_id, due_at, relay_at)
       select id, now(), ${relayAt(sql, sql`now()`)} from unparked
@@ -75,7 +75,7 @@ export function unpark(sql: Sql, ids: Fragment) {
 /** The messages of `unpark`, as a part of the answer of its statement. */
 export function unparkedMessages(sql: Sql) {
   return sql`
-    select o.id, u.tenant, o.task_id as "taskId", 0::float8 as "delaySeconds"
+    select o.id, u.tenant, u.traceparent, o.task_id as "taskId", 0::float8 as "delaySeconds"
       from unparked_owed o join unparked u on u.id = o.task_id`;
 }
 

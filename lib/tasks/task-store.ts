@@ -87,7 +87,7 @@ export async function requeueEnded(
              nudge_at = now() + make_interval(secs => ${NUDGE_SECONDS}), finished_at = null,
              failure_code = null, failure_message = null, cancel_requested_at = null
         from ended where t.id = ended.id
-      returning t.id
+      returning t.id, t.traceparent
     ), untallied as (
       ${untally(sql, sql`select tenant, status, finished_at from ended`)}
     ), audited as (
@@ -95,6 +95,7 @@ export async function requeueEnded(
     )
     insert into errand.outbox (task_id, due_at, relay_at)
     select id, now(), ${relayAt(sql, sql`now()`)} from t
-    returning id, task_id as "taskId", ${actor.tenant} as tenant, 0 as "delaySeconds"`;
+    returning id, task_id as "taskId", ${actor.tenant} as tenant,
+              (select traceparent from t) as traceparent, 0 as "delaySeconds"`;
   return owed;
 }

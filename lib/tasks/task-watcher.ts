@@ -1,4 +1,5 @@
 import type { Sql } from '../db/connection.ts';
+import { outsideSpans } from '../observability/tracing.ts';
 import type { TaskId } from './task.ts';
 
 /** How often a task is looked at that somebody waits for: soon at first, then less and less often. */
@@ -53,7 +54,7 @@ export function makeTaskWatcher({ sql, shutdown }: WatcherDeps): TaskWatcher {
     if (looking || waiters.size === 0) return;
     const dueAt = Math.min(...Array.from(waiters, (waiter) => waiter.dueAt));
     const at = Math.max(dueAt, lookedAt + LOOK_INTERVAL_MS);
-    timer = setTimeout(look, Math.max(0, at - performance.now()));
+    timer = outsideSpans(() => setTimeout(look, Math.max(0, at - performance.now())));
   }
 
   async function look(): Promise<void> {

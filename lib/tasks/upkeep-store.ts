@@ -55,6 +55,7 @@ export async function abandonHeld(
 interface AbandonedRow extends Fate {
   readonly taskId: TaskId;
   readonly tenant: Tenant;
+  readonly traceparent: string | null;
   readonly outboxId: number | null;
 }
 
@@ -69,7 +70,7 @@ async function abandon(
 ): Promise<Abandoned> {
   const rows = await sql<AbandonedRow[]>`/* abandon */
     with lost as (
-      select id, tenant, attempt, lost_attempts + ${counts ? 1 : 0} as losses,
+      select id, tenant, traceparent, attempt, lost_attempts + ${counts ? 1 : 0} as losses,
              case when cancel_requested_at is not null then 'cancelled'
                   when on_worker_lost = 'fail' then 'failed'
                   when lost_attempts + ${counts ? 1 : 0} > ${MAX_RESCUES} then 'failed'
@@ -111,12 +112,13 @@ async function abandon(
       select id, now(), ${relayAt(sql, sql`now()`)} from lost where fate = 'queued'
       returning id, task_id
     )
-    select judged.id as "taskId", tenant, fate as status, cause, owed.id as "outboxId"
+    select judged.id as "taskId", tenant, traceparent, fate as status, cause,
+           owed.id as "outboxId"
       from judged left join owed on owed.task_id = judged.id`;
   return {
     fates: rows,
-    owed: rows.flatMap(({ taskId, tenant, outboxId: id }) =>
-      id === null ? [] : [{ id, taskId, tenant, delaySeconds: 0 }],
+    owed: rows.flatMap(({ taskId, tenant, traceparent, outboxId: id }) =>
+      id === null ? [] : [{ id, taskId, tenant, traceparent, delaySeconds: 0 }],
     ),
   };
 }
@@ -157,13 +159,13 @@ export async function oweForgotten(sql: Sql, limit: number): Promise<OwedMessage
                                                make_interval(secs => ${NUDGE_SECONDS})),
                                       make_interval(secs => ${MAX_NUDGE_SECONDS}))
         from overdue where t.id = overdue.id
-      returning t.id, t.tenant
+      returning t.id, t.tenant, t.traceparent
     ), owed as (
       insert into errand.outbox (task_id, due_at, relay_at)
       select id, now(), ${relayAt(sql, sql`now()`)} from forgotten
       returning id, task_id
     )
-    select owed.id, task_id as "taskId", tenant, 0::float8 as "delaySeconds"
+    select owed.id, task_id as "taskId", tenant, traceparent, 0::float8 as "delaySeconds"
       from owed join forgotten on forgotten.id = task_id`;
 }
 

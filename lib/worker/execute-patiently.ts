@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isDatabaseUnavailable } from '../db/unavailable.ts';
 import { inOneLine } from '../observability/in-one-line.ts';
 import type { Logger } from '../observability/logger.ts';
-import { count } from '../observability/metrics.ts';
 import { giveUpSignal } from '../shutdown.ts';
 import type { ExecuteTask } from '../tasks/execute-task.ts';
 import type { TaskId } from '../tasks/task.ts';
+import { tellExecution } from './tell-execution.ts';
 
 const RETRY_MS = 1000;
 /** Past every command's time-out (lib/tasks/limits.ts). */
@@ -26,12 +26,10 @@ export function makeExecutePatiently(deps: {
     for (let tries = 1; ; tries++) {
       try {
         using giveUp = giveUpSignal(shutdown, LONGEST_MS);
-        const execution = await executeTask(taskId, giveUp.signal);
-        count('errand_messages_delivered_total', { result: execution });
-        return logger.info({ taskId, execution }, 'execute-task');
+        return tellExecution(await executeTask(taskId, giveUp.signal), logger);
       } catch (error) {
         if (!isDatabaseUnavailable(error) || shutdown.aborted) throw error;
-        if (tries === 1) logger.warn({ taskId, ...inOneLine(error) }, 'waits for the database');
+        if (tries === 1) logger.warn(inOneLine(error), 'waits for the database');
         await delay(RETRY_MS, undefined, { signal: shutdown }).catch(() => {});
       }
     }

@@ -1,7 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { parseConfig, parseCorsOrigins, parseLogLevel } from '../../lib/config/config.ts';
+import {
+  parseAccessLevel,
+  parseConfig,
+  parseCorsOrigins,
+  parseLogLevel,
+  parseTracing,
+} from '../../lib/config/config.ts';
 
 const valid = {
   DATABASE_URL: 'postgres://errand:s3cret@db.example:5432/errand',
@@ -174,6 +180,47 @@ describe('parseCorsOrigins', () => {
       ]);
     },
   );
+});
+
+describe('parseTracing', () => {
+  it('is for a collector, and else for none', () => {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318' };
+    expect(parseTracing({})).toBeUndefined();
+    expect(parseTracing(env)).toEqual({
+      sampler: 'parentbased_always_on',
+      ratio: 1,
+      perInvocation: false,
+    });
+    const sampled = { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' };
+    expect(parseTracing({ ...env, ...sampled, AWS_LAMBDA_FUNCTION_NAME: 'create-task' })).toEqual({
+      sampler: 'traceidratio',
+      ratio: 0.1,
+      perInvocation: true,
+    });
+  });
+
+  it('leaves it to the configuration to complain of what is wrong', () => {
+    const wrong = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'collector',
+      OTEL_TRACES_SAMPLER: 'sometimes',
+      OTEL_TRACES_SAMPLER_ARG: '2',
+    };
+    expect(parseTracing(wrong)?.sampler).toBe('parentbased_always_on');
+    expect(complaintsOf({ ...valid, ...wrong })).toEqual([
+      'OTEL_EXPORTER_OTLP_ENDPOINT must be a URL as in http://localhost:4318',
+      'OTEL_TRACES_SAMPLER must be one of always_on, always_off, traceidratio, ' +
+        'parentbased_always_on, parentbased_always_off, parentbased_traceidratio',
+      'OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1',
+    ]);
+  });
+});
+
+describe('parseAccessLevel', () => {
+  it('tells of each request where nobody reads along', () => {
+    expect(parseAccessLevel({})).toBe('info');
+    expect(parseAccessLevel({ LOG_FORMAT: 'json' })).toBe('info');
+    expect(parseAccessLevel({ LOG_FORMAT: 'text' })).toBe('debug');
+  });
 });
 
 describe('parseLogLevel', () => {

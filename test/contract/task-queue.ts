@@ -20,6 +20,7 @@ export interface QueueCapabilities {
 export interface Received {
   readonly body: unknown;
   readonly receiveCount: number;
+  readonly traceparent: string | undefined;
   acknowledge(): Promise<void>;
   giveBack(): Promise<void>;
   /** The receiver is gone without a word. */
@@ -39,7 +40,7 @@ export interface QueueUnderTest {
   /** Puts any text into the queue, as somebody else may. */
   sendRaw(body: string): Promise<void>;
   /** Puts a message that the broker gave up on into the dead-letter queue. */
-  giveUpOn(body: string): Promise<void>;
+  giveUpOn(body: string, traceparent?: string): Promise<void>;
   /** Empties the dead-letter queue. */
   purgeDeadLetters(): Promise<void>;
   /** Ends all connections to the broker and refuses new ones. */
@@ -87,6 +88,20 @@ export function describeTaskQueue(
       const message = aMessage();
       await test.queue.publish([message]);
       expect(await test.drain()).toEqual([{ taskId: message.taskId }]);
+    });
+
+    it('delivers where a task comes from beside the body, also after a redrive', async () => {
+      const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+      const message = aMessage();
+      await test.queue.publish([{ ...message, traceparent }]);
+      const received = await eventually(async () => (await test.receive()) ?? expect.fail());
+      expect(received).toMatchObject({ body: bodyOf(message), traceparent });
+      await received.acknowledge();
+      await test.giveUpOn(JSON.stringify(bodyOf(message)), traceparent);
+      expect(await test.queue.redrive(all)).toBe(1);
+      const again = await eventually(async () => (await test.receive()) ?? expect.fail());
+      expect(again).toMatchObject({ body: bodyOf(message), traceparent });
+      await again.acknowledge();
     });
 
     it('takes a thousand messages at once, and loses none', async () => {

@@ -57,6 +57,15 @@ async function documentedEvent(): Promise<APIGatewayProxyEventV2> {
 }
 
 describe('the HTTP functions, packaged', () => {
+  it('serve without traces where a collector is set, but was not for the deployment', async () => {
+    const collector = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' };
+    const environment = await start('health-live', collector);
+    const { error } = await environment.invoke(anHttpEvent({ path: '/health/live' }));
+    expect(error).toBeUndefined();
+    expect(environment.log()).toContain('has to be set for the deployment');
+    await environment.close();
+  });
+
   it('accept a task, as text and in base64', async () => {
     const post = aPost({ command: 'echo hello' });
     expect((await request('create-task', post)).statusCode).toBe(202);

@@ -25,6 +25,7 @@ describe('readSettings', () => {
       runWorker: false,
       region: 'us-east-1',
       sandbox: 'auto',
+      logFormat: 'text',
     });
   });
 
@@ -64,6 +65,11 @@ describe('readSettings', () => {
     [{ PORT: '70000' }, 'PORT is 70000, which is no port.'],
     [{ AUTH: 'basic' }, 'AUTH is basic, which is not known.'],
     [{ SANDBOX: 'docker' }, 'SANDBOX is docker, which is not known.'],
+    [{ LOG_FORMAT: 'xml' }, 'LOG_FORMAT is xml, which is not known.'],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector' },
+      'The configuration is wrong.\n  OTEL_EXPORTER_OTLP_ENDPOINT must be a URL as in http://localhost:4318',
+    ],
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is loud, which is not known.'],
     [{ DATABASE_URL: 'a-secret' }, 'DATABASE_URL is not a postgres:// URL.'],
     [{ DATABASE_URL: 'mysql://root@localhost/errand' }, 'DATABASE_URL is not a postgres:// URL.'],

@@ -18,7 +18,8 @@ async function answer(
   } = {},
 ) {
   const context = { awsRequestId: 'aws-1', getRemainingTimeInMillis: () => remainingMs } as Context;
-  const handler = httpHandler({ open, logger: quiet, allowedHosts, corsOrigins: [] }, handle);
+  const edge = { logger: quiet, accessLevel: 'debug', allowedHosts, corsOrigins: [] } as const;
+  const handler = httpHandler({ open, ...edge }, handle);
   const { statusCode, headers: sent, body } = await handler(anHttpEvent({ headers }), context);
   return { status: statusCode, headers: sent ?? {}, body: JSON.parse(body ?? '') };
 }

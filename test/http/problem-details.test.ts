@@ -14,7 +14,7 @@ const context = {
 async function logged(error: unknown): Promise<readonly object[]> {
   const { logger, lines } = keptLog();
   const handler = httpHandler(
-    { open: () => undefined, logger, allowedHosts: [], corsOrigins: [] },
+    { open: () => undefined, logger, accessLevel: 'debug', allowedHosts: [], corsOrigins: [] },
     async () => {
       throw error;
     },

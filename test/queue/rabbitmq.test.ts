@@ -1,6 +1,6 @@
 import { openRabbitQueue } from '../../lib/queue/rabbitmq.ts';
 import { consumeRabbit } from '../../lib/queue/rabbitmq-consumer.ts';
-import { receiveCountOf } from '../../lib/queue/rabbitmq-message.ts';
+import { receiveCountOf, traceparentOf } from '../../lib/queue/rabbitmq-message.ts';
 import { rabbitNames } from '../../lib/queue/rabbitmq-topology.ts';
 import { describeTaskQueue } from '../contract/task-queue.ts';
 import { quiet } from '../support/quiet.ts';
@@ -28,8 +28,9 @@ describeTaskQueue(
     const operator = await openOperator(rabbit.url);
     const names = rabbitNames(settings.queue);
     await queue.depth();
-    const sendTo = async (name: string, body: string) => {
-      await operator.channel.basicPublish({ routingKey: name, durable: true }, body);
+    const sendTo = async (name: string, body: string, traceparent?: string) => {
+      const headers = { traceparent };
+      await operator.channel.basicPublish({ routingKey: name, durable: true, headers }, body);
     };
     return {
       queue,
@@ -46,7 +47,7 @@ describeTaskQueue(
         await operator.purge(settings);
       },
       sendRaw: (body) => sendTo(settings.queue, body),
-      giveUpOn: (body) => sendTo(names.deadLetters, body),
+      giveUpOn: (body, traceparent) => sendTo(names.deadLetters, body, traceparent),
       async purgeDeadLetters() {},
       cut: wire.cut,
       mend: wire.mend,
@@ -68,6 +69,7 @@ describeTaskQueue(
         return {
           body: JSON.parse(message.body),
           receiveCount: receiveCountOf(message),
+          traceparent: traceparentOf(message),
           async acknowledge() {
             receiver.channel.basicAck({ deliveryTag });
             await receiver.close();

@@ -35,7 +35,7 @@ describeTaskQueue('the SQS queue', capabilities, async () => {
     drain: () => drainQueue(settings),
     purge: () => purgeQueue(settings),
     sendRaw: (body) => sendRaw(settings, settings.url, body),
-    giveUpOn: (body) => sendRaw(settings, settings.deadLetterUrl, body),
+    giveUpOn: (body, traceparent) => sendRaw(settings, settings.deadLetterUrl, body, traceparent),
     purgeDeadLetters: () => purgeQueue(settings, settings.deadLetterUrl),
     cut: wire.cut,
     mend: wire.mend,
@@ -56,6 +56,7 @@ describeTaskQueue('the SQS queue', capabilities, async () => {
       return {
         body: JSON.parse(message.Body ?? ''),
         receiveCount: Number(message.Attributes?.ApproximateReceiveCount),
+        traceparent: message.MessageAttributes?.traceparent?.StringValue,
         acknowledge: () => receiver.remove([message]),
         giveBack: () => receiver.showAgain([message]),
         async abandon() {}, // Its visibility timeout runs out.

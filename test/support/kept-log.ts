@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream';
-import { type Logger, pino } from 'pino';
+import { type Logger, makeLogger } from '../../lib/observability/logger.ts';
 
 interface Line {
   readonly level: string;
@@ -8,15 +8,17 @@ interface Line {
   readonly [field: string]: unknown;
 }
 
-/** A log whose lines a test reads. */
-export function keptLog(): { readonly logger: Logger; readonly lines: () => readonly Line[] } {
+/** A log as it is written elsewhere, whose lines a test reads. */
+export function keptLog(level: 'debug' | 'info' = 'info'): {
+  readonly logger: Logger;
+  readonly lines: () => readonly Line[];
+} {
   const lines: Line[] = [];
-  const stream = new Writable({
+  const output = new Writable({
     write(line, _encoding, done) {
       lines.push(JSON.parse(String(line)));
       done();
     },
   });
-  const logger = pino({ base: {}, formatters: { level: (level) => ({ level }) } }, stream);
-  return { logger, lines: () => lines };
+  return { logger: makeLogger(level, output), lines: () => lines };
 }

@@ -10,7 +10,9 @@ import {
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
+import type { SQSRecord } from 'aws-lambda';
 import { afterAll, beforeAll, inject } from 'vitest';
+import { type ReceivedMessage, sqsEvent } from '../../dev/sqs-event.ts';
 import { openSqsQueue, type SqsSettings } from '../../lib/queue/sqs.ts';
 import type { TaskQueue } from '../../lib/queue/task-queue.ts';
 
@@ -73,9 +75,17 @@ export async function deleteQueue(settings: SqsSettings): Promise<void> {
 }
 
 /** Puts any text into a queue, as somebody else may. */
-export async function sendRaw(settings: SqsSettings, url: string, body: string): Promise<void> {
+export async function sendRaw(
+  settings: SqsSettings,
+  url: string,
+  body: string,
+  traceparent?: string,
+): Promise<void> {
+  const attributes = traceparent && {
+    MessageAttributes: { traceparent: { DataType: 'String', StringValue: traceparent } },
+  };
   await withClient(settings, (sqs) =>
-    sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: body })),
+    sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: body, ...attributes })),
   );
 }
 
@@ -106,6 +116,7 @@ export function openReceiver({ url: QueueUrl, region, endpoint }: SqsSettings): 
           MaxNumberOfMessages: most,
           VisibilityTimeout: 2,
           MessageSystemAttributeNames: ['ApproximateReceiveCount'],
+          MessageAttributeNames: ['All'],
         }),
       );
       return messages;
@@ -139,6 +150,26 @@ export async function drainQueue(settings: SqsSettings, url = settings.url): Pro
         ReceiptHandle,
       }));
       await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries }));
+    }
+  });
+}
+
+/** Takes the messages that are in a queue now, as an event source mapping hands them over. */
+export async function takeRecords(settings: SqsSettings): Promise<SQSRecord[]> {
+  return withClient(settings, async (sqs) => {
+    const records: SQSRecord[] = [];
+    for (;;) {
+      const { Messages: messages = [] } = await sqs.send(
+        new ReceiveMessageCommand({
+          QueueUrl: settings.url,
+          MaxNumberOfMessages: 10,
+          MessageSystemAttributeNames: ['All'],
+          MessageAttributeNames: ['All'],
+        }),
+      );
+      if (messages.length === 0) return records;
+      const event = sqsEvent(messages as ReceivedMessage[], 'arn', settings.region);
+      records.push(...event.Records);
     }
   });
 }

@@ -32,6 +32,7 @@ describe('claimTask', () => {
       timeoutSeconds: 7,
       memoryMb: 64,
       waitedSeconds: expect.any(Number),
+      traceparent: null,
       limits: usualLimits(60),
     });
     const { status, attempts } = await theTask(database.sql, task);

@@ -211,7 +211,7 @@ describe.skipIf(noRabbitServer)('the worker process', () => {
       expect(await ask('/health/live', 'HEAD')).toEqual({ status: 200, body: null });
       const metrics = await fetch(`http://127.0.0.1:${port}/metrics`);
       expect(metrics.headers.get('content-type')).toMatch(/^application\/openmetrics-text/);
-      expect(await metrics.text()).toContain('\nerrand_attempts_started_total');
+      expect(await metrics.text()).toContain('\n# TYPE errand_attempts_started counter');
       expect((await ask('/health/live', 'POST')).status).toBe(405);
       expect((await ask('/api/tasks')).status).toBe(404);
       await wire.mend();
