@@ -45,7 +45,7 @@ describe.skipIf(noPrometheus !== undefined)('errand under Prometheus', () => {
   beforeAll(async () => {
     checkout = await checkOut();
     const port = await anyPort();
-    errand = checkout.start(port, { AUTH: 'keys', LEASE_SECONDS: '2' });
+    errand = checkout.start(port, { AUTH: 'keys', LEASE_SECONDS: '3' });
     await errand.ready();
     const key = JSON.parse(
       await inCheckout('npm run --silent keys -- create --name load --per-minute none --json'),
@@ -124,13 +124,13 @@ describe.skipIf(noPrometheus !== undefined)('errand under Prometheus', () => {
   });
 
   it('counts tasks that are run again because their worker was lost', async () => {
-    const [id = ''] = await create([{ command: 'sleep 3' }]);
+    const [id = ''] = await create([{ command: 'sleep 4' }]);
     await eventually(async () => expect(await status(id)).toBe('running'), 30_000);
     process.kill(await checkout.pidOf('functions'), 'SIGKILL');
     await eventually(async () => expect(await status(id)).toBe('succeeded'), 60_000);
     await eventually(async () => {
-      const rescues = await prometheus.query('sum(errand_rescues_total{what="lost"})');
-      expect(rescues).toMatchObject([{ value: 1 }]);
+      const [rescues] = await prometheus.query('sum(errand_rescues_total{what="lost"})');
+      expect(rescues?.value).toBeGreaterThanOrEqual(1);
     }, 30_000);
   });
 
