@@ -57,7 +57,8 @@ try {
     systems.push(await startSystem(values.queue, 'with', {}));
     systems.push(await startSystem(values.queue, 'without', withoutIt(values.compare)));
   } else for (const queue of values.queue.split(',')) systems.push(await startSystem(queue));
-  for (const { api } of systems) await throughput(api, 50); // warm-up
+  // A comparison must not be one of how warm they are.
+  for (const { api } of systems) await throughput(api, values.compare ? 500 : 50);
   console.log(`${ROUNDS} rounds of ${TASKS} tasks, ${SUBMITTERS} submitters; one row a round\n`);
   if (values.compare) await compare(systems);
   else await measureByTurns(systems);
@@ -101,9 +102,13 @@ async function compare([first, second]: readonly System[]): Promise<void> {
     costs.processor.push(with_.cpuMsPerTask / without.cpuMsPerTask - 1);
     costs.latency.push(mean(with_.aloneMs) / mean(without.aloneMs) - 1);
   }
-  console.log(`\nWhat ${values.compare} cost, of what it is without; median and quartiles`);
+  console.log(
+    `\nWhat ${values.compare} cost, of what it is without: median, and its 95 % interval`,
+  );
+  // By rank: half of the pairs lie below the median, each by the toss of a coin.
+  const off = 98 / Math.sqrt(ROUNDS);
   for (const [name, shares] of Object.entries(costs)) {
-    const [low, median, high] = [25, 50, 75].map((percent) => asPercent(shares, percent));
+    const [low, median, high] = [50 - off, 50, 50 + off].map((at) => asPercent(shares, at));
     console.log(`${name.padEnd(12)} ${median} (${low} to ${high})`);
   }
 }
@@ -131,9 +136,10 @@ async function measure({ api, metrics, cpuMs }: System): Promise<Measured> {
   // As a Prometheus would, meanwhile.
   const scraped = fetch(metrics).then((response) => response.text());
   const load = await throughput(api, TASKS);
+  const aloneMs = await latencies(api, LATENCY_TASKS);
   await scraped;
-  const cpuMsPerTask = ((await cpuMs()) - before) / TASKS;
-  return { ...load, cpuMsPerTask, aloneMs: await latencies(api, LATENCY_TASKS) };
+  const cpuMsPerTask = ((await cpuMs()) - before) / (TASKS + LATENCY_TASKS);
+  return { ...load, cpuMsPerTask, aloneMs };
 }
 
 function row({ name }: System, measured: Measured): string {
