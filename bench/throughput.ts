@@ -4,14 +4,14 @@
  *
  *     npm run bench -- --tasks 1000 --rounds 3
  *     npm run bench -- --queue sqs,rabbitmq            by turns; needs rabbitmq-server here
+ *     npm run bench -- --compare metrics,logs          with and without them, by turns
  *     npm run bench -- --url http://localhost:3500     a system that runs already
  */
 import { parseArgs } from 'node:util';
 import { openSandbox } from '../lib/sandbox/open-sandbox.ts';
 import { sandboxLimits, usualLimits } from '../lib/tasks/limits.ts';
-import { anyPort, checkOut } from '../test/e2e/local-stack.ts';
-import { startRabbit } from '../test/support/servers.ts';
 import { inParallel, percentile } from './statistics.ts';
+import { givenSystem, type System, startSystem } from './system.ts';
 
 const { values } = parseArgs({
   options: {
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     url: { type: 'string' },
     queue: { type: 'string', default: 'sqs' },
+    compare: { type: 'string' },
   },
 });
 const TASKS = Number(values.tasks);
@@ -28,6 +29,12 @@ const LATENCY_TASKS = Math.min(200, TASKS);
 const SUBMITTERS = 16;
 const SANDBOXES = 4;
 const HELLO = { command: 'echo hello' };
+const HEAD = 'system     submitted/s   tasks/s   cpu ms/task   alone p50 ms   alone p99 ms';
+/** What can be compared with its absence, and how it is switched off. */
+const OFF: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  metrics: { METRICS: 'off' },
+  logs: { LOG_LEVEL: 'silent' },
+};
 
 interface TaskTimes {
   readonly id: string;
@@ -36,66 +43,113 @@ interface TaskTimes {
   readonly finishedAt: string | null;
 }
 
-/** A running errand. */
-interface System {
-  readonly name: string;
-  readonly api: string;
-  stop(): Promise<void>;
+interface Measured {
+  readonly submittedPerSecond: number;
+  readonly finishedPerSecond: number;
+  readonly cpuMsPerTask: number;
+  readonly aloneMs: readonly number[];
 }
 
 const systems: System[] = [];
 try {
-  if (values.url) systems.push({ name: 'given', api: apiOf(values.url), stop: async () => {} });
-  else for (const queue of values.queue.split(',')) systems.push(await startSystem(queue));
-  for (const { api } of systems) await throughput(api, 50); // warm-up
+  if (values.url) systems.push(givenSystem(values.url));
+  else if (values.compare) {
+    systems.push(await startSystem(values.queue, 'with', {}));
+    systems.push(await startSystem(values.queue, 'without', withoutIt(values.compare)));
+  } else for (const queue of values.queue.split(',')) systems.push(await startSystem(queue));
+  // A comparison must not be one of how warm they are.
+  for (const { api } of systems) await throughput(api, values.compare ? 500 : 50);
   console.log(`${ROUNDS} rounds of ${TASKS} tasks, ${SUBMITTERS} submitters; one row a round\n`);
-  console.log(
-    'queue      submitted/s   tasks/s   alone p50 ms   alone p99 ms   sandbox only/s   ratio',
-  );
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const system of systems) console.log(await measure(system));
-  }
+  if (values.compare) await compare(systems);
+  else await measureByTurns(systems);
 } finally {
   for (const system of systems) await system.stop();
 }
 
-async function startSystem(queue: string): Promise<System> {
-  if (queue !== 'sqs' && queue !== 'rabbitmq') throw new Error('--queue is sqs, rabbitmq or both');
-  const broker = queue === 'rabbitmq' ? await startRabbit() : undefined;
-  const checkout = await checkOut();
-  const stack = checkout.start(
-    await anyPort(),
-    broker && { QUEUE: 'rabbitmq', RABBITMQ_URL: broker.url },
-  );
-  await stack.ready();
-  return {
-    name: queue,
-    api: apiOf(stack.url),
-    async stop() {
-      stack.child.kill('SIGTERM');
-      await stack.ended;
-      await checkout.remove();
-      await broker?.close();
-    },
+async function measureByTurns(systems: readonly System[]): Promise<void> {
+  console.log(`${HEAD}   sandbox only/s   ratio`);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const system of systems) {
+      const measured = await measure(system);
+      const sandbox = await sandboxOnly(TASKS);
+      const ratio = (measured.finishedPerSecond / sandbox).toFixed(2);
+      console.log(
+        `${row(system, measured)} ${sandbox.toFixed(0).padStart(16)} ${ratio.padStart(7)}`,
+      );
+    }
+  }
+}
+
+/** Each round with the other one first, so that neither always has what the other left behind. */
+async function compare([first, second]: readonly System[]): Promise<void> {
+  if (!first || !second) throw new Error('there are two systems to compare');
+  console.log(HEAD);
+  const costs: Record<'throughput' | 'processor' | 'latency', number[]> = {
+    throughput: [],
+    processor: [],
+    latency: [],
   };
+  for (let round = 0; round < ROUNDS; round++) {
+    const measured = new Map<System, Measured>();
+    for (const system of round % 2 === 0 ? [first, second] : [second, first]) {
+      const result = await measure(system);
+      measured.set(system, result);
+      console.log(row(system, result));
+    }
+    const [with_, without] = [measured.get(first), measured.get(second)];
+    if (!with_ || !without) continue;
+    costs.throughput.push(without.finishedPerSecond / with_.finishedPerSecond - 1);
+    costs.processor.push(with_.cpuMsPerTask / without.cpuMsPerTask - 1);
+    costs.latency.push(mean(with_.aloneMs) / mean(without.aloneMs) - 1);
+  }
+  console.log(
+    `\nWhat ${values.compare} cost, of what it is without: median, and its 95 % interval`,
+  );
+  // By rank: half of the pairs lie below the median, each by the toss of a coin.
+  const off = 98 / Math.sqrt(ROUNDS);
+  for (const [name, shares] of Object.entries(costs)) {
+    const [low, median, high] = [50 - off, 50, 50 + off].map((at) => asPercent(shares, at));
+    console.log(`${name.padEnd(12)} ${median} (${low} to ${high})`);
+  }
 }
 
-function apiOf(url: string): string {
-  return `${url}/api/tasks`;
+function mean(times: readonly number[]): number {
+  return times.reduce((sum, ms) => sum + ms, 0) / times.length;
 }
 
-async function measure({ name, api }: System): Promise<string> {
+function asPercent(shares: readonly number[], percent: number): string {
+  return `${(percentile(shares, percent) * 100).toFixed(1)} %`;
+}
+
+function withoutIt(names: string): Record<string, string> {
+  return Object.assign(
+    {},
+    ...names.split(',').map((name) => {
+      if (OFF[name]) return OFF[name];
+      throw new Error(`--compare knows ${Object.keys(OFF).join(', ')}, and not ${name}`);
+    }),
+  );
+}
+
+async function measure({ api, metrics, cpuMs }: System): Promise<Measured> {
+  const before = await cpuMs();
+  // As a Prometheus would, meanwhile.
+  const scraped = fetch(metrics).then((response) => response.text());
   const load = await throughput(api, TASKS);
-  const alone = await latencies(api, LATENCY_TASKS);
-  const sandbox = await sandboxOnly(TASKS);
+  const aloneMs = await latencies(api, LATENCY_TASKS);
+  await scraped;
+  const cpuMsPerTask = ((await cpuMs()) - before) / (TASKS + LATENCY_TASKS);
+  return { ...load, cpuMsPerTask, aloneMs };
+}
+
+function row({ name }: System, measured: Measured): string {
   return [
     name.padEnd(8),
-    load.submittedPerSecond.toFixed(0).padStart(13),
-    load.finishedPerSecond.toFixed(0).padStart(9),
-    percentile(alone, 50).toFixed(1).padStart(14),
-    percentile(alone, 99).toFixed(1).padStart(14),
-    sandbox.toFixed(0).padStart(16),
-    (load.finishedPerSecond / sandbox).toFixed(2).padStart(7),
+    measured.submittedPerSecond.toFixed(0).padStart(13),
+    measured.finishedPerSecond.toFixed(0).padStart(9),
+    measured.cpuMsPerTask.toFixed(2).padStart(13),
+    percentile(measured.aloneMs, 50).toFixed(1).padStart(14),
+    percentile(measured.aloneMs, 99).toFixed(1).padStart(14),
   ].join(' ');
 }
 

@@ -22,6 +22,7 @@ const QUEUES = [
     profile: undefined,
     api: 'api',
     workers: ['api'],
+    measured: ['api'],
     // The two servers in one go: what either of them lost is found half a minute later.
     killed: [['api'], ['localstack', 'postgres']],
   },
@@ -30,6 +31,7 @@ const QUEUES = [
     profile: 'rabbitmq',
     api: 'api-rabbitmq',
     workers: ['worker'],
+    measured: ['api-rabbitmq', 'worker'],
     killed: [
       ['api-rabbitmq', 'worker'],
       ['rabbitmq', 'postgres'],
@@ -59,8 +61,11 @@ describe('the compose files', () => {
   it.skipIf(missing !== undefined && !process.env.CI)('are what docker-compose takes', async () => {
     const files = ['docker-compose.localstack.yml', 'docker-compose.namespaces.yml'];
     for (const chosen of [files.slice(0, 1), files]) {
-      for (const profile of ['sqs', 'rabbitmq']) {
-        const options = [...chosen.flatMap((file) => ['--file', file]), '--profile', profile];
+      for (const profiles of [['sqs'], ['rabbitmq'], ['sqs', 'monitoring']]) {
+        const options = [
+          ...chosen.flatMap((file) => ['--file', file]),
+          ...profiles.flatMap((profile) => ['--profile', profile]),
+        ];
         await run('docker-compose', [...options, 'config', '--quiet'], { cwd: PROJECT });
       }
     }
@@ -76,12 +81,16 @@ describe.skipIf(reason !== undefined)('errand in containers', () => {
   }, IMAGES_WITHIN_MS);
   afterAll(() => engine?.stop());
 
-  describe.each(QUEUES)('with $queue', ({ profile, api, queue, workers, killed }) => {
+  describe.each(QUEUES)('with $queue', ({ profile, api, queue, workers, measured, killed }) => {
     let errand: Composed;
 
     beforeAll(async () => {
       // So that a task whose worker is killed is soon taken for lost.
-      const settings = { LEASE_SECONDS: '3', RABBITMQ_MANAGEMENT_PORT: String(await anyPort()) };
+      const settings = {
+        LEASE_SECONDS: '3',
+        RABBITMQ_MANAGEMENT_PORT: String(await anyPort()),
+        PROMETHEUS_PORT: String(await anyPort()),
+      };
       errand = await composed(engine, settings, profile);
     });
     afterAll(async () => {
@@ -123,6 +132,26 @@ describe.skipIf(reason !== undefined)('errand in containers', () => {
         ...['--header', 'Host: evil.example', `${errand.url}/api/tasks`],
       ]);
       expect(stdout).toBe('421');
+    });
+
+    it('tells its metrics to the Prometheus of the profile', async () => {
+      const monitoring = ['--profile', profile ?? 'sqs', '--profile', 'monitoring'];
+      await errand.compose(...monitoring, 'up', '-d', 'prometheus');
+      const { HostConfig } = await errand.inspect(errand.container('prometheus'));
+      expect(HostConfig.ReadonlyRootfs).toBe(true);
+      const [binding] = HostConfig.PortBindings['9090/tcp'] ?? [];
+      expect(binding?.HostIp).toBe('127.0.0.1');
+      await eventually(async () => {
+        const { State } = await errand.inspect(errand.container('prometheus'));
+        expect(State.Health?.Status).toBe('healthy');
+        const asked = `http://127.0.0.1:${binding?.HostPort}/api/v1/query?query=up{job="errand"}`;
+        const { data } = (await (await fetch(asked)).json()) as {
+          data: { result: { metric: { service: string }; value: [number, string] }[] };
+        };
+        const up = data.result.map(({ metric, value }) => [metric.service, value[1]]);
+        expect(up.sort()).toEqual(measured.map((service) => [service, '1']));
+      }, 90_000);
+      await errand.compose(...monitoring, 'rm', '--stop', '--force', 'prometheus');
     });
 
     it.each(killed.map((services) => ({ services })))(

@@ -97,7 +97,21 @@ describe('httpHandler', () => {
     },
   );
 
-  it.each(['evil.example:3500', 'localhost.evil.example', ''])(
+  it.each(['172.18.0.5:3500', '172.18.0.5', '[fd00::5]:3500'])(
+    'serves whoever asks for an address, which is no name that could be rebound: %s',
+    async (host) => {
+      const asked = { headers: { host }, allowedHosts: ['localhost'] };
+      expect(await answer(fine, asked)).toMatchObject({ status: 200 });
+    },
+  );
+
+  it('refuses a foreign page that asks for an address', async () => {
+    const headers = { host: '172.18.0.5:3500', origin: 'http://evil.example' };
+    const { status, body } = await answer(fine, { headers, allowedHosts: ['localhost'] });
+    expect([status, body.code]).toEqual([403, 'cross_origin']);
+  });
+
+  it.each(['evil.example:3500', 'localhost.evil.example', '127.0.0.1.evil.example', ''])(
     'refuses a page whose name was rebound to this machine: %s',
     async (host) => {
       const headers = { host, origin: `http://${host}` };

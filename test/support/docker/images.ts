@@ -32,6 +32,12 @@ export async function makeImages(engine: Engine): Promise<void> {
         'VOLUME /var/lib/rabbitmq',
         'ENTRYPOINT ["/stand-ins/rabbitmq.sh"]',
       ]),
+      name(engine, 'prom/prometheus:v3.5.0', [
+        'RUN install --directory --owner=nobody --group=nogroup /prometheus',
+        'USER nobody',
+        'VOLUME /prometheus',
+        'ENTRYPOINT ["prometheus"]',
+      ]),
       name(engine, 'localstack/localstack:4.14.0', [
         'ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "/stand-ins/localstack.mjs"]',
       ]),
@@ -60,7 +66,8 @@ async function makeServers(engine: Engine, folder: string): Promise<void> {
   // Else the package makes a database that nobody asked for.
   const noCluster =
     'mkdir -p "$1/etc/postgresql-common"; echo create_main_cluster=false >"$1/etc/postgresql-common/createcluster.conf"';
-  const system = debian(['curl', 'postgresql', 'rabbitmq-server'], root, [], [noCluster]);
+  const packages = ['curl', 'postgresql', 'prometheus', 'rabbitmq-server', 'wget'];
+  const system = debian(packages, root, [], [noCluster]);
   await importImage(engine, system, SERVERS);
 }
 
@@ -117,9 +124,8 @@ async function succeeds(child: ChildProcess, name: string): Promise<void> {
 
 /** Gives the servers' image another name, and what makes it the one or the other server. */
 async function name(engine: Engine, image: string, lines: readonly string[]): Promise<void> {
-  const build = run('docker', ['build', '--quiet', '--tag', image, '-'], {
-    env: engine.env,
-  });
+  const options = ['--quiet', '--network=none', '--tag', image];
+  const build = run('docker', ['build', ...options, '-'], { env: engine.env });
   build.child.stdin?.end([`FROM ${SERVERS}`, ...lines].join('\n'));
   await build;
 }
