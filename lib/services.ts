@@ -4,32 +4,19 @@ import {
   type Config,
   parseAccessLevel,
   parseAllowedHosts,
-  parseConfig,
   parseCorsOrigins,
-  parseFunctionName,
-  parseLogLevel,
-  parseMetrics,
-  parseTracing,
 } from './config/config.ts';
-import { makePasswords, withDatabaseUrl } from './config/database-secret.ts';
-import { connect, type Sql } from './db/connection.ts';
-import { requireSchema } from './db/schema-version.ts';
-import { type StatementWatch, watchStatements } from './db/statement-watch.ts';
+import { config, connections, migratedConnections, openPool, queueNameOf } from './connections.ts';
+import type { Sql } from './db/connection.ts';
 import { type CheckHealth, makeCheckHealth } from './health/check-health.ts';
 import type { Authenticate } from './http/api-handler.ts';
 import { makeAuthenticate } from './http/authenticate.ts';
-import { openCloudWatch } from './observability/cloudwatch.ts';
-import { makeLogger } from './observability/logger.ts';
-import { recordTo } from './observability/metrics.ts';
+import { logger, metrics, prometheus } from './instruments.ts';
 import type { MetricsText } from './observability/prometheus.ts';
-import { nameSourcesInStackTraces } from './observability/stack-traces.ts';
-import { traceTo } from './observability/tracing.ts';
 import { once } from './once.ts';
 import type { CheckCommand } from './policy/check-command.ts';
 import type { Consumer, ConsumerOptions } from './queue/rabbitmq-consumer.ts';
-import { openSqsQueue } from './queue/sqs.ts';
-import type { TaskQueue } from './queue/task-queue.ts';
-import { type QueueName, tracePublishing } from './queue/traced-queue.ts';
+import type { QueueName } from './queue/traced-queue.ts';
 import { openCancellations } from './sandbox/cancellations.ts';
 import { openSandbox } from './sandbox/open-sandbox.ts';
 import { makeRunnerSandbox } from './sandbox/runner.ts';
@@ -61,41 +48,7 @@ import { makeTaskWatcher } from './tasks/task-watcher.ts';
 // Config in, adapters and use cases out: once for each cold start, and only what is asked for. The
 // marks, and no spread in an object, let the bundler leave out of a Lambda what it does not use.
 
-export const logger = makeLogger(parseLogLevel(process.env));
-
-if (parseFunctionName(process.env) !== undefined) nameSourcesInStackTraces();
-
-const metrics = parseMetrics(process.env);
-/** What this process has measured; undefined where that goes elsewhere, or nowhere. */
-const prometheus = metrics === 'prometheus' ? await loadPrometheus() : undefined;
-recordTo(
-  metrics === 'cloudwatch'
-    ? openCloudWatch({
-        service: process.env.METRICS_SERVICE || 'errand',
-        // Not the console, before whose lines Lambda's runtime puts the time.
-        write: (line) => process.stdout.write(line),
-      })
-    : prometheus,
-);
-
-/** On AWS there is nobody to ask, and the bundler leaves it out. */
-async function loadPrometheus() {
-  const { openPrometheus } = await import('./observability/prometheus.ts');
-  return openPrometheus();
-}
-
-traceTo(await loadTracer(parseTracing(process.env)));
-
-/** Only where there is a collector; the bundler leaves it out for a deployment without one. */
-async function loadTracer(tracing: ReturnType<typeof parseTracing>) {
-  if (!tracing) return undefined;
-  const loaded: Partial<typeof import('./observability/open-telemetry.ts')> = await import(
-    './observability/open-telemetry.ts'
-  );
-  if (loaded.openTelemetry) return loaded.openTelemetry({ ...tracing, logger });
-  logger.warn('there are no traces: OTEL_EXPORTER_OTLP_ENDPOINT has to be set for the deployment');
-  return undefined;
-}
+export { logger };
 
 const accessLevel = parseAccessLevel(process.env);
 const allowedHosts = parseAllowedHosts(process.env);
@@ -103,53 +56,6 @@ const corsOrigins = parseCorsOrigins(process.env);
 
 /** What every HTTP function has, also one that needs nothing else. */
 export const edge = { logger, accessLevel, allowedHosts, corsOrigins };
-
-const config = /* @__PURE__ */ once(async () => parseConfig(await withDatabaseUrl(process.env)));
-
-interface Connections {
-  readonly sql: Sql;
-  readonly statements: StatementWatch;
-  readonly queue: TaskQueue;
-}
-
-const connections = /* @__PURE__ */ once(async (): Promise<Connections> => {
-  const { database, queue } = await config();
-  const statements = watchStatements({ poolMax: database.poolMax, logger });
-  return {
-    sql: openPool(database, statements.observe),
-    statements,
-    queue: await openQueue(queue),
-  };
-});
-
-function openPool(
-  { url, ...settings }: Config['database'],
-  observe?: StatementWatch['observe'],
-): Sql {
-  const password = makePasswords(process.env, url.reveal());
-  return connect({ ...settings, url: url.reveal(), password, observe });
-}
-
-/** On AWS there is SQS alone, and the bundler leaves the other one out. */
-async function openQueue(queue: Config['queue']): Promise<TaskQueue> {
-  const name = queueNameOf(queue);
-  if (queue.kind === 'sqs') return tracePublishing(openSqsQueue(queue, process.env), name);
-  const { openRabbitQueue } = await import('./queue/rabbitmq.ts');
-  return tracePublishing(openRabbitQueue({ ...queue, url: queue.url.reveal() }), name);
-}
-
-function queueNameOf(queue: Config['queue']): QueueName {
-  return queue.kind === 'sqs'
-    ? { system: 'aws_sqs', destination: queue.url.replace(/^.*\//, '') }
-    : { system: 'rabbitmq', destination: queue.queue };
-}
-
-/** The same, once the database has shown to have the right schema. @throws SchemaMismatch */
-const migratedConnections = /* @__PURE__ */ once(async () => {
-  const { sql, queue } = await connections();
-  await requireSchema(sql);
-  return { sql, queue };
-});
 
 /** The database whatever its schema, to migrate it. */
 export const openDatabase = /* @__PURE__ */ once(async () => (await connections()).sql);
@@ -240,14 +146,15 @@ export const observation = {
     const { auth } = await config();
     const { sql, queue, statements } = await connections();
     const readGauges = makeReadGauges({ sql, queue, logger });
+    const recorded = prometheus;
     return {
       authenticate: makeAuthenticator(auth, sql),
       readMetrics:
-        prometheus &&
+        recorded &&
         (async () => {
           await readGauges();
           statements.measure();
-          return prometheus.render();
+          return recorded.render();
         }),
     };
   }),
