@@ -78,7 +78,9 @@ describe.skipIf(noRabbitServer)('the worker process', () => {
       for (const id of tasks) await becomes(id, { status: 'succeeded', attempt: 1 });
       worker.child.kill('SIGTERM');
       expect(await worker.ended).toBe(0);
-      expect(worker.lines.filter(({ level }) => level !== 'info')).toEqual([]);
+      // On a busy machine a statement may be slow.
+      const others = worker.lines.filter(({ msg }) => msg !== 'a slow statement');
+      expect(others.filter(({ level }) => level !== 'info')).toEqual([]);
       expect(await queue.depth()).toMatchObject({ ready: 0 });
     },
     SLOW,
