@@ -14,6 +14,8 @@ export interface ConsumerOptions {
   /** Resolves when the message is done with; rejects when it is to be delivered again. */
   readonly deliver: (message: TaskMessage) => Promise<void>;
   readonly logger: Logger;
+  /** How often what was deleted by hand is made again; for tests. */
+  readonly repairEveryMs?: number;
 }
 
 export interface Consumer {
@@ -27,13 +29,15 @@ export interface Consumer {
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 3000;
+/** It takes 44 calls, some 30 ms. */
+const REPAIR_EVERY_MS = 60_000;
 
 /** What waiting does not heal: the credentials, the virtual host, a queue that is not ours. */
 const REFUSALS = new Set(['ACCESS_REFUSED', 'NOT_ALLOWED']);
 
 /** Takes messages from RabbitMQ until it is stopped, and connects again whenever that is needed. */
 export function consumeRabbit(options: ConsumerOptions): Consumer {
-  const { settings, concurrency, logger } = options;
+  const { settings, concurrency, logger, repairEveryMs = REPAIR_EVERY_MS } = options;
   const topology = topologyOf(settings.queue);
   const deliveries = startDeliveries(options);
   const stopping = new AbortController();
@@ -54,6 +58,7 @@ export function consumeRabbit(options: ConsumerOptions): Consumer {
         ready.resolve();
         report(undefined);
         connected = true;
+        void keepInRepair(link);
         await Promise.race([stopped, aborted(link.lost)]);
         connected = false;
         if (!link.lost.aborted) return await unsubscribe(link, consumerTag);
@@ -82,6 +87,22 @@ export function consumeRabbit(options: ConsumerOptions): Consumer {
       ),
     );
     return consumerTag;
+  }
+
+  /**
+   * Nobody is told of an exchange or a binding that was deleted: messages would stay behind it, in a
+   * queue of delayed ones, and their tasks start when they are found to be overdue.
+   */
+  async function keepInRepair(link: Link): Promise<void> {
+    const signal = AbortSignal.any([stopping.signal, link.lost]);
+    try {
+      for (;;) {
+        await delay(repairEveryMs, undefined, { signal });
+        await topology.repair(link);
+      }
+    } catch (error) {
+      if (!signal.aborted) link.drop(error);
+    }
   }
 
   /** Keeps the link for what is to be acknowledged. */
