@@ -3,7 +3,7 @@ import { count } from '../observability/metrics.ts';
 import type { ConsumerOptions } from './rabbitmq-consumer.ts';
 import type { Link } from './rabbitmq-link.ts';
 import { bodyOf, idOf, type RabbitMessage, receiveCountOf } from './rabbitmq-message.ts';
-import { TaskMessage } from './task-queue.ts';
+import { HopelessMessage, TaskMessage } from './task-queue.ts';
 
 /** Before a message goes back: it would return at once, and be given up within milliseconds. */
 const RETURN_AFTER_MS = 1000;
@@ -82,6 +82,11 @@ export function startDeliveries(options: Omit<ConsumerOptions, 'settings'>): Del
       await deliver(parsed);
       return 'done';
     } catch (error) {
+      if (error instanceof HopelessMessage) {
+        count('errand_messages_delivered_total', { result: 'refused' });
+        logger.error({ ...facts, cause: error.message }, 'gave up on a message');
+        return 'give up';
+      }
       count('errand_messages_delivered_total', { result: 'returned' });
       logger.error({ ...facts, err: error }, 'returned a message to the queue');
       await delay(RETURN_AFTER_MS, undefined, { signal: paused.signal }).catch(() => {});

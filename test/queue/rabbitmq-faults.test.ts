@@ -2,7 +2,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { openRabbitQueue } from '../../lib/queue/rabbitmq.ts';
 import { type Consumer, consumeRabbit } from '../../lib/queue/rabbitmq-consumer.ts';
 import type { RabbitSettings } from '../../lib/queue/rabbitmq-publisher.ts';
-import { QueueUnavailable, type TaskMessage, type TaskQueue } from '../../lib/queue/task-queue.ts';
+import {
+  HopelessMessage,
+  type PickLetters,
+  QueueUnavailable,
+  type TaskMessage,
+  type TaskQueue,
+} from '../../lib/queue/task-queue.ts';
 import { aTaskId } from '../support/a-task.ts';
 import { eventually } from '../support/eventually.ts';
 import { keptLog } from '../support/kept-log.ts';
@@ -200,6 +206,49 @@ describe.skipIf(noRabbitServer)('RabbitMQ', () => {
     expect(second - first).toBeGreaterThan(900);
     await eventually(async () => expect(await queue.depth()).toMatchObject({ ready: 0 }));
     expect(await queue.countDeadLetters()).toBe(0);
+  });
+
+  it('finds one dead letter among thousands, and two who redrive share them', async () => {
+    const deadLetters = `${settings.queue}.dead-letters`;
+    await queue.depth();
+    const all: PickLetters = async (letters) => letters;
+    const ids = Array.from({ length: 3000 }, (_, index) => `letter-${index}`);
+    await Promise.all(
+      ids.map((messageId) =>
+        operator.channel.basicPublish(
+          { routingKey: deadLetters, durable: true, messageId },
+          JSON.stringify({ taskId: messageId }),
+        ),
+      ),
+    );
+    const startedAt = performance.now();
+    const last = await queue.deadLetters(10, async (letters) =>
+      letters.filter(({ id }) => id === 'letter-2999'),
+    );
+    expect(last).toMatchObject([{ id: 'letter-2999' }]);
+    expect(await queue.redrive(all, 'letter-2998')).toBe(1);
+    // One by one it took three milliseconds a letter.
+    expect(performance.now() - startedAt).toBeLessThan(6000);
+    // The broker takes a moment to have back what the others looked at.
+    await eventually(async () => expect(await queue.countDeadLetters()).toBe(2999));
+    const moved = await Promise.all([queue.redrive(all), queue.redrive(all)]);
+    expect(moved[0] + moved[1]).toBe(2999);
+    expect(await queue.countDeadLetters()).toBe(0);
+    expect(await queue.depth()).toMatchObject({ ready: 3000 });
+  }, 60_000);
+
+  it('gives up at once on what nothing would come of', async () => {
+    let tries = 0;
+    const { lines } = consume(async () => {
+      tries += 1;
+      throw new HopelessMessage('There is no such task.');
+    });
+    await queue.publish([aMessage()]);
+    await eventually(async () => expect(await queue.countDeadLetters()).toBe(1));
+    expect(tries).toBe(1);
+    expect(lines()).toContainEqual(
+      expect.objectContaining({ msg: 'gave up on a message', cause: 'There is no such task.' }),
+    );
   });
 
   it('works on no more messages at once than it may', async () => {

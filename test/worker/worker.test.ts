@@ -7,7 +7,7 @@ import { migrate, readMigrations } from '../../lib/db/migrate.ts';
 import { openRabbitQueue } from '../../lib/queue/rabbitmq.ts';
 import type { TaskQueue } from '../../lib/queue/task-queue.ts';
 import type { TaskId } from '../../lib/tasks/task.ts';
-import { aTask, type TaskFields } from '../support/a-task.ts';
+import { aTask, aTaskId, type TaskFields } from '../support/a-task.ts';
 import { creator } from '../support/create.ts';
 import { useDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
@@ -80,6 +80,20 @@ describe.skipIf(noRabbitServer)('the worker process', () => {
       expect(await worker.ended).toBe(0);
       expect(worker.lines.filter(({ level }) => level !== 'info')).toEqual([]);
       expect(await queue.depth()).toMatchObject({ ready: 0 });
+    },
+    SLOW,
+  );
+
+  it(
+    'gives up on a message of a task that is not there',
+    async () => {
+      const worker = start();
+      await queue.publish([{ taskId: aTaskId(), delaySeconds: 0 }]);
+      await eventually(async () => expect(await queue.countDeadLetters()).toBe(1), 30_000);
+      expect(await worker.logged('gave up on a message')).toMatchObject({
+        receiveCount: 1,
+        cause: expect.stringContaining('There is no task'),
+      });
     },
     SLOW,
   );
