@@ -214,6 +214,7 @@ describe.skipIf(noRabbitServer)('the worker process', () => {
         status: 200,
         body: { status: 'ready', checks: up },
       });
+      await becomes(await create({}), { status: 'succeeded' });
       await wire.cut();
       await eventually(async () =>
         expect(await ask('/health/ready')).toEqual({
