@@ -4,7 +4,8 @@ import type { Logger } from '../observability/logger.ts';
 import { startDeliveries } from './rabbitmq-deliveries.ts';
 import { type Link, openLink } from './rabbitmq-link.ts';
 import type { RabbitSettings } from './rabbitmq-publisher.ts';
-import { QueueDiffers, QueueMissing, topologyOf } from './rabbitmq-topology.ts';
+import { QueueMissing, topologyOf } from './rabbitmq-topology.ts';
+import { brokerAt, rabbitTrouble } from './rabbitmq-trouble.ts';
 import type { TaskMessage } from './task-queue.ts';
 
 export interface ConsumerOptions {
@@ -32,9 +33,6 @@ const LONGEST_RETRY_MS = 3000;
 /** It takes 44 calls, some 30 ms. */
 const REPAIR_EVERY_MS = 60_000;
 
-/** What waiting does not heal: the credentials, the virtual host, a queue that is not ours. */
-const REFUSALS = new Set(['ACCESS_REFUSED', 'NOT_ALLOWED']);
-
 /** Takes messages from RabbitMQ until it is stopped, and connects again whenever that is needed. */
 export function consumeRabbit(options: ConsumerOptions): Consumer {
   const { settings, concurrency, logger, repairEveryMs = REPAIR_EVERY_MS } = options;
@@ -43,7 +41,7 @@ export function consumeRabbit(options: ConsumerOptions): Consumer {
   const stopping = new AbortController();
   const stopped = aborted(stopping.signal);
   const ready = Promise.withResolvers<void>();
-  const report = reportConnection(logger);
+  const report = reportConnection(logger, brokerAt(settings.url));
   let connected = false;
 
   async function consume(): Promise<Link | undefined> {
@@ -130,7 +128,7 @@ export function consumeRabbit(options: ConsumerOptions): Consumer {
 }
 
 /** Tells of a broker that is away once, and once that it is there. A start waits without a warning. */
-function reportConnection(logger: Logger): (trouble: unknown) => void {
+function reportConnection(logger: Logger, broker: string): (trouble: unknown) => void {
   let connectedBefore = false;
   let told: string | undefined;
   return (trouble) => {
@@ -140,18 +138,14 @@ function reportConnection(logger: Logger): (trouble: unknown) => void {
       told = undefined;
       return;
     }
-    const words = inOneLine(trouble);
+    const { remedy, isFinal } = rabbitTrouble(trouble);
+    const words = { broker, ...inOneLine(trouble), remedy: `${remedy} RABBITMQ_URL names it.` };
     if (words.cause === told) return;
     told = words.cause;
-    if (isRefusal(trouble)) logger.error(words, 'RabbitMQ does not let us take messages');
+    if (isFinal) logger.error(words, 'RabbitMQ does not let us take messages');
     else if (connectedBefore) logger.warn(words, 'lost RabbitMQ, and connects again');
     else logger.info(words, 'waits for RabbitMQ');
   };
-}
-
-function isRefusal(trouble: unknown): boolean {
-  if (trouble instanceof QueueDiffers) return true;
-  return trouble instanceof Error && 'code' in trouble && REFUSALS.has(String(trouble.code));
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

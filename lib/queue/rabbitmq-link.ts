@@ -1,3 +1,4 @@
+import type { TcpSocketConnectOpts } from 'node:net';
 import { AMQPChannelError, type Channel, Connection } from 'rabbitmq-client';
 import type { Topology } from './rabbitmq-topology.ts';
 
@@ -7,6 +8,13 @@ export const OPEN_MS = 2000;
 export const ANSWER_MS = 2500;
 /** A connection that says nothing for two of them is given up. */
 const HEARTBEAT_SECONDS = 10;
+
+const SOCKET: Partial<TcpSocketConnectOpts> & { readonly highWaterMark: number } = {
+  // The client takes four bytes of what an HTTP server answers, as on the port of the management
+  // page, for the length of a frame: past a gigabyte, and Node then throws where nobody can catch it,
+  // unless so much may be buffered.
+  highWaterMark: 2 ** 33,
+};
 
 /** What the broker answers, or why it does not. */
 export type Answer = <T>(call: Promise<T>, withinMs?: number) => Promise<T>;
@@ -53,6 +61,7 @@ export async function openLink(
     acquireTimeout: OPEN_MS,
     // Without it a confirm can be 44 ms late instead of 2: Nagle's algorithm waits for an ACK.
     noDelay: true,
+    socket: SOCKET as TcpSocketConnectOpts, // Without a port, which would win over the URL's.
   });
   const drop = (reason: unknown) => {
     if (!lost.signal.aborted) topology.doubt(reason);

@@ -191,6 +191,13 @@ describe.skipIf(noRabbitServer)('RabbitMQ', () => {
       expect(lines()).toContainEqual(expect.objectContaining({ level: 'error' }));
     });
     expect(JSON.stringify(lines())).toContain('ACCESS_REFUSED');
+    const { host } = new URL(server.url);
+    expect(lines()).toContainEqual(
+      expect.objectContaining({
+        broker: `${host} (user errand)`,
+        remedy: expect.stringMatching(/^Are they right\? .* RABBITMQ_URL names it\.$/),
+      }),
+    );
     expect(JSON.stringify(lines())).not.toContain('s3cret');
   });
 

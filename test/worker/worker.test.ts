@@ -264,15 +264,22 @@ describe.skipIf(noRabbitServer)('the worker process', () => {
   it(
     'refuses to start where it cannot work, and says why',
     async () => {
-      const sqs = 'http://127.0.0.1:1/000000000000/tasks';
-      const worker = start({ QUEUE: 'sqs', TASK_QUEUE_URL: sqs, DEAD_LETTER_QUEUE_URL: sqs });
-      expect(await worker.ended).toBe(1);
-      expect(worker.lines).toEqual([
-        expect.objectContaining({
-          level: 'error',
-          cause: 'A worker process is for QUEUE=rabbitmq; SQS invokes the function execute-task.',
-        }),
-      ]);
+      const refusal = async (settings: Record<string, string>) => {
+        const worker = start(settings);
+        expect(await worker.ended).toBe(1);
+        expect(worker.lines).toMatchObject([{ level: 'error', msg: 'the worker cannot start' }]);
+        return worker.lines[0]?.cause;
+      };
+      expect(await refusal({ QUEUE: 'sqs' })).toBe(
+        'A worker process is for QUEUE=rabbitmq; with SQS, npm start or Lambda runs the tasks.',
+      );
+      const { port } = new URL(server.url);
+      expect(await refusal({ WORKER_PORT: port })).toContain(
+        `WORKER_PORT ${port} cannot be listened on; take another one.: listen EADDRINUSE`,
+      );
+      expect(await refusal({ RABBITMQ_URL: 'amqp:/guest:s3cret@mq' })).toContain(
+        'RABBITMQ_URL must begin with amqp:// or amqps:// and a host',
+      );
     },
     SLOW,
   );
