@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dyingWithParent } from './parent-death.ts';
 import { freePort } from './ports.ts';
@@ -75,6 +75,28 @@ export function rabbitServerPart(options: RabbitServerOptions): Part {
   };
 }
 
+/** How to run `rabbitmqctl` against such a broker while it runs. */
+export function rabbitControl({
+  directory,
+  ports,
+}: Pick<RabbitServerOptions, 'directory' | 'ports'>) {
+  const program = findRabbitServer();
+  if (program === undefined) throw new Error('rabbitmq-server is not installed.');
+  return { file: join(dirname(program), 'rabbitmqctl'), env: nodeEnvironment(directory, ports) };
+}
+
+/** By which Erlang nodes find, and trust, each other. */
+function nodeEnvironment(directory: string, ports: RabbitPorts) {
+  return {
+    PATH: process.env.PATH,
+    LANG: 'C.UTF-8',
+    HOME: directory, // Of the cookie that lets Erlang nodes talk to each other.
+    ERL_EPMD_PORT: String(ports.names),
+    RABBITMQ_NODENAME: `errand-${ports.amqp}@localhost`,
+    RABBITMQ_CONF_ENV_FILE: '/dev/null',
+  };
+}
+
 function launch({
   directory,
   ports,
@@ -101,17 +123,12 @@ function launch({
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
-      PATH: process.env.PATH,
-      LANG: 'C.UTF-8',
-      HOME: directory, // Of the cookie that lets Erlang nodes talk to each other.
+      ...nodeEnvironment(directory, ports),
       // The shell becomes the broker, so that a signal to this child is one to the broker.
       RUNNING_UNDER_SYSTEMD: 'true',
-      ERL_EPMD_PORT: String(ports.names),
-      RABBITMQ_NODENAME: `errand-${ports.amqp}@localhost`,
       RABBITMQ_DIST_PORT: String(ports.distribution),
       ERL_CRASH_DUMP_BYTES: '0',
       RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `-kernel inet_dist_use_interface {127,0,0,1} ${flags}`,
-      RABBITMQ_CONF_ENV_FILE: '/dev/null',
       RABBITMQ_CONFIG_FILE: at('rabbitmq.conf'),
       RABBITMQ_ENABLED_PLUGINS_FILE: at('enabled_plugins'),
       RABBITMQ_MNESIA_BASE: at('data'),

@@ -25,12 +25,16 @@ export interface Settings {
   readonly sqsEndpoint: string | undefined;
   /** Set with QUEUE=rabbitmq: a broker of the user's instead of SQS. */
   readonly rabbitmqUrl: string | undefined;
+  /** What its queue is called. */
+  readonly rabbitmqQueue: string;
   /** Whether a worker process runs here, which RabbitMQ needs and SQS has no use for. */
   readonly runWorker: boolean;
   readonly region: string;
   readonly sandbox: SandboxChoice | 'runner';
   readonly logFormat: (typeof LOG_FORMATS)[number];
 }
+
+const RABBITMQ_EXAMPLE = 'For example: RABBITMQ_URL=amqp://guest:guest@localhost:5672';
 
 /** @throws Refusal that names the variable and shows a right value. */
 export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
@@ -47,7 +51,10 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   refuseNoUrl('DATABASE_URL', env.DATABASE_URL, 'postgres://user:password@localhost:5432/errand');
   refuseNoUrl('SQS_ENDPOINT', env.SQS_ENDPOINT, 'http://localhost:4566');
   const queue = oneOf('QUEUE', env.QUEUE || 'sqs', QUEUES);
-  const rabbitmqUrl = queue === 'rabbitmq' ? env.RABBITMQ_URL || 'not set' : undefined;
+  const rabbitmqUrl = queue === 'rabbitmq' ? env.RABBITMQ_URL || '' : undefined;
+  if (rabbitmqUrl === '') {
+    throw new Refusal('QUEUE=rabbitmq needs RABBITMQ_URL, which is not set.', RABBITMQ_EXAMPLE);
+  }
   refuseNoUrl('RABBITMQ_URL', rabbitmqUrl, 'amqp://guest:guest@localhost:5672');
   if (queue === 'rabbitmq' && sandbox === 'runner') {
     throw new Refusal(
@@ -65,6 +72,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     databaseUrl: env.DATABASE_URL || undefined,
     sqsEndpoint: env.SQS_ENDPOINT || undefined,
     rabbitmqUrl,
+    rabbitmqQueue: env.RABBITMQ_QUEUE || 'errand',
     runWorker:
       oneOf('RUN_WORKER', env.RUN_WORKER || 'true', ['true', 'false']) === 'true' &&
       queue === 'rabbitmq',
@@ -133,9 +141,17 @@ const SPELLINGS: Readonly<Record<string, readonly string[]>> = {
 function refuseNoUrl(name: string, value: string | undefined, example: string): void {
   const { protocol } = new URL(example);
   const schemes = SPELLINGS[protocol] ?? [protocol];
-  if (!value || (URL.canParse(value) && schemes.includes(new URL(value).protocol))) return;
+  const given = value && URL.canParse(value) ? new URL(value) : undefined;
+  // `amqp:/mq` is a URL as well, and would lead to this machine.
+  const isRight =
+    given && schemes.includes(given.protocol) && (protocol !== 'amqp:' || given.hostname !== '');
+  if (!value || isRight) return;
   // The value may hold a password, so it is not repeated.
-  throw new Refusal(`${name} is not a ${protocol}// URL.`, `For example: ${name}=${example}`);
+  const kinds = schemes.map((scheme) => `${scheme}//`).join(' or ');
+  throw new Refusal(
+    `${name} is not a URL that begins with ${kinds}.`,
+    `For example: ${name}=${example}`,
+  );
 }
 
 /** The address for people and their `curl`. */

@@ -1,3 +1,4 @@
+import { brokerAt } from '../lib/queue/rabbitmq-trouble.ts';
 import { openSandbox } from '../lib/sandbox/open-sandbox.ts';
 import { tellAccess } from './access.ts';
 import { choosePorts } from './chosen-ports.ts';
@@ -12,6 +13,7 @@ import { databaseUrl, postgresPart, rotateLog } from './postgres.ts';
 import { findPostgresAccount } from './postgres-account.ts';
 import { findPostgresPrograms, prepareCluster } from './postgres-cluster.ts';
 import type { Progress } from './progress.ts';
+import { untilRabbitAnswers } from './rabbitmq-wait.ts';
 import type { RunningRecorder } from './running-record.ts';
 import type { Settings } from './settings.ts';
 import {
@@ -93,7 +95,11 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
     DATABASE_URL: settings.databaseUrl ?? databaseUrl({ port: ports.postgres, password }),
     ...(settings.rabbitmqUrl === undefined
       ? { SQS_ENDPOINT: settings.sqsEndpoint ?? emulatorEndpoint(ports.queue) }
-      : { QUEUE: 'rabbitmq', RABBITMQ_URL: settings.rabbitmqUrl }),
+      : {
+          QUEUE: 'rabbitmq',
+          RABBITMQ_URL: settings.rabbitmqUrl,
+          RABBITMQ_QUEUE: settings.rabbitmqQueue,
+        }),
     AWS_REGION: settings.region,
     AUTH: settings.auth,
     ALLOWED_HOSTS: settings.allowedHosts,
@@ -123,10 +129,11 @@ async function bringUp(options: StackOptions, run: Run): Promise<void> {
     }),
   );
   // A worker that cannot isolate commands would end at once, and again.
-  const worker =
+  const worker = queue.then(async () =>
     settings.runWorker && (await sandbox)
       ? run(workerPart({ project, state, environment }))
-      : undefined;
+      : undefined,
+  );
   await Promise.all([dependencies, functions, worker]);
 }
 
@@ -151,11 +158,18 @@ async function runPostgres(
   await run(postgresPart({ state, programs, account, dataDirectory, port, password }));
 }
 
-/** A broker of the user's is waited for by whoever uses it. */
 async function bringUpQueue(options: StackOptions, run: Run, port: number): Promise<void> {
   const { settings, state, progress } = options;
   const { rabbitmqUrl, sqsEndpoint } = settings;
-  if (rabbitmqUrl !== undefined) return;
+  if (rabbitmqUrl !== undefined) {
+    const broker = { url: rabbitmqUrl, queue: settings.rabbitmqQueue };
+    return progress.step('queue', 'ready', async () => {
+      await untilRabbitAnswers(broker, { onWaiting: (why) => progress.waiting('queue', why) });
+      return `RabbitMQ at ${brokerAt(rabbitmqUrl)}`;
+    });
+  }
+  if (process.env.RABBITMQ_URL)
+    progress.note('RABBITMQ_URL is not used: that takes QUEUE=rabbitmq');
   if (sqsEndpoint === undefined) return run(emulatorPart(state, port, progress.note));
   await progress.step('queue', 'ready', () => emulatorAnswers(sqsEndpoint));
 }

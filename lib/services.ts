@@ -247,11 +247,7 @@ export interface ConsumerServices {
 /** @throws where the queue calls a function (SQS) */
 export const openConsumer = /* @__PURE__ */ once(async (): Promise<ConsumerServices> => {
   const { queue, worker } = await config();
-  if (queue.kind !== 'rabbitmq') {
-    throw new Error(
-      'A worker process is for QUEUE=rabbitmq; SQS invokes the function execute-task.',
-    );
-  }
+  if (queue.kind !== 'rabbitmq') throw new Error('Only RabbitMQ has consumers.');
   const { consumeRabbit } = await import('./queue/rabbitmq-consumer.ts');
   const settings = { ...queue, url: queue.url.reveal() };
   const { concurrency, host, port } = worker;

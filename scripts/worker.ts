@@ -53,6 +53,12 @@ try {
 
 /** Resolves when it was stopped, and nothing runs any more. */
 async function work(stop: AbortSignal): Promise<void> {
+  // Before the settings are read: those of SQS would be asked for.
+  if (process.env.QUEUE === 'sqs') {
+    throw new Error(
+      'A worker process is for QUEUE=rabbitmq; with SQS, npm start or Lambda runs the tasks.',
+    );
+  }
   const { consume, healthAddress } = await openConsumer();
   let consumer: Consumer | undefined;
   const { checkHealth } = await health.open();

@@ -51,7 +51,7 @@ const Sqs = z.object({
 const RabbitMq = z.object({
   QUEUE: z.literal('rabbitmq'),
   RABBITMQ_URL: url('amqp://user:password@host:5672')
-    .regex(/^amqps?:/, 'must begin with amqp:// or amqps://')
+    .regex(/^amqps?:\/\/[^/]/, 'must begin with amqp:// or amqps:// and a host')
     .transform((text) => new Secret(text)),
   RABBITMQ_QUEUE: z
     .string()

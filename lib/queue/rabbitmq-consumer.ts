@@ -4,7 +4,8 @@ import type { Logger } from '../observability/logger.ts';
 import { startDeliveries } from './rabbitmq-deliveries.ts';
 import { type Link, openLink } from './rabbitmq-link.ts';
 import type { RabbitSettings } from './rabbitmq-publisher.ts';
-import { QueueDiffers, QueueMissing, topologyOf } from './rabbitmq-topology.ts';
+import { QueueMissing, topologyOf } from './rabbitmq-topology.ts';
+import { brokerAt, rabbitTrouble } from './rabbitmq-trouble.ts';
 import type { DeliveredMessage } from './task-queue.ts';
 
 export interface ConsumerOptions {
@@ -14,6 +15,8 @@ export interface ConsumerOptions {
   /** Resolves when the message is done with; rejects when it is to be delivered again. */
   readonly deliver: (message: DeliveredMessage) => Promise<void>;
   readonly logger: Logger;
+  /** How often what was deleted by hand is made again; for tests. */
+  readonly repairEveryMs?: number;
 }
 
 export interface Consumer {
@@ -27,19 +30,18 @@ export interface Consumer {
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 3000;
-
-/** What waiting does not heal: the credentials, the virtual host, a queue that is not ours. */
-const REFUSALS = new Set(['ACCESS_REFUSED', 'NOT_ALLOWED']);
+/** It takes 44 calls, some 30 ms. */
+const REPAIR_EVERY_MS = 60_000;
 
 /** Takes messages from RabbitMQ until it is stopped, and connects again whenever that is needed. */
 export function consumeRabbit(options: ConsumerOptions): Consumer {
-  const { settings, concurrency, logger } = options;
+  const { settings, concurrency, logger, repairEveryMs = REPAIR_EVERY_MS } = options;
   const topology = topologyOf(settings.queue);
   const deliveries = startDeliveries(options);
   const stopping = new AbortController();
   const stopped = aborted(stopping.signal);
   const ready = Promise.withResolvers<void>();
-  const report = reportConnection(logger);
+  const report = reportConnection(logger, brokerAt(settings.url));
   let connected = false;
 
   async function consume(): Promise<Link | undefined> {
@@ -54,6 +56,7 @@ export function consumeRabbit(options: ConsumerOptions): Consumer {
         ready.resolve();
         report(undefined);
         connected = true;
+        void keepInRepair(link);
         await Promise.race([stopped, aborted(link.lost)]);
         connected = false;
         if (!link.lost.aborted) return await unsubscribe(link, consumerTag);
@@ -84,6 +87,22 @@ export function consumeRabbit(options: ConsumerOptions): Consumer {
     return consumerTag;
   }
 
+  /**
+   * Nobody is told of an exchange or a binding that was deleted: messages would stay behind it, in a
+   * queue of delayed ones, and their tasks start when they are found to be overdue.
+   */
+  async function keepInRepair(link: Link): Promise<void> {
+    const signal = AbortSignal.any([stopping.signal, link.lost]);
+    try {
+      for (;;) {
+        await delay(repairEveryMs, undefined, { signal });
+        await topology.repair(link);
+      }
+    } catch (error) {
+      if (!signal.aborted) link.drop(error);
+    }
+  }
+
   /** Keeps the link for what is to be acknowledged. */
   async function unsubscribe(link: Link, consumerTag: string): Promise<Link> {
     await link.answer(link.channel.basicCancel({ consumerTag })).catch(() => {});
@@ -109,7 +128,7 @@ export function consumeRabbit(options: ConsumerOptions): Consumer {
 }
 
 /** Tells of a broker that is away once, and once that it is there. A start waits without a warning. */
-function reportConnection(logger: Logger): (trouble: unknown) => void {
+function reportConnection(logger: Logger, broker: string): (trouble: unknown) => void {
   let connectedBefore = false;
   let told: string | undefined;
   return (trouble) => {
@@ -119,18 +138,14 @@ function reportConnection(logger: Logger): (trouble: unknown) => void {
       told = undefined;
       return;
     }
-    const words = inOneLine(trouble);
+    const { remedy, isFinal } = rabbitTrouble(trouble);
+    const words = { broker, ...inOneLine(trouble), remedy: `${remedy} RABBITMQ_URL names it.` };
     if (words.cause === told) return;
     told = words.cause;
-    if (isRefusal(trouble)) logger.error(words, 'RabbitMQ does not let us take messages');
+    if (isFinal) logger.error(words, 'RabbitMQ does not let us take messages');
     else if (connectedBefore) logger.warn(words, 'lost RabbitMQ, and connects again');
     else logger.info(words, 'waits for RabbitMQ');
   };
-}
-
-function isRefusal(trouble: unknown): boolean {
-  if (trouble instanceof QueueDiffers) return true;
-  return trouble instanceof Error && 'code' in trouble && REFUSALS.has(String(trouble.code));
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

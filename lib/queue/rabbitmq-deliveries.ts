@@ -9,7 +9,7 @@ import {
   receiveCountOf,
   traceparentOf,
 } from './rabbitmq-message.ts';
-import { parseBody } from './task-queue.ts';
+import { HopelessMessage, parseBody } from './task-queue.ts';
 
 /** Before a message goes back: it would return at once, and be given up within milliseconds. */
 const RETURN_AFTER_MS = 1000;
@@ -89,6 +89,11 @@ export function startDeliveries(options: Omit<ConsumerOptions, 'settings'>): Del
       await deliver({ ...parsed, messageId, traceparent: traceparentOf(message) });
       return 'done';
     } catch (error) {
+      if (error instanceof HopelessMessage) {
+        count('errand_messages_delivered_total', { result: 'refused' });
+        logger.error({ ...facts, cause: error.message }, 'gave up on a message');
+        return 'give up';
+      }
       count('errand_messages_delivered_total', { result: 'returned' });
       const { taskId } = parsed;
       logger.error({ ...facts, taskId, err: error }, 'returned a message to the queue');

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Envelope } from 'rabbitmq-client';
+import { AMQPChannelError, type Envelope } from 'rabbitmq-client';
 import { type Link, openLink } from './rabbitmq-link.ts';
 import { QueueMissing, type Topology } from './rabbitmq-topology.ts';
 import { TRACEPARENT } from './task-queue.ts';
@@ -48,6 +48,8 @@ export async function send(publisher: Publisher, mail: readonly Mail[]): Promise
   const confirms = mail.map(({ envelope, body }) => channel.basicPublish(envelope, body));
   const results = await publisher.answer(Promise.allSettled(confirms));
   const refused = results.find((result) => result.status === 'rejected');
+  // It closed the channel, and the first that it refused is told why.
+  if (refused?.reason instanceof AMQPChannelError) publisher.drop(refused.reason);
   // A message that no queue takes is confirmed as well. The client tells of its return in the turn
   // of the event loop after the one in which both came.
   await setImmediate();

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AMQPError, type Channel } from 'rabbitmq-client';
+import type { Answer } from './rabbitmq-link.ts';
 
 /** What the queue is called, and what belongs to it. */
 export interface RabbitNames {
@@ -31,9 +32,17 @@ export class QueueMissing extends Error {
   override readonly name = 'QueueMissing';
 }
 
+/** Of a link that may not be open yet. */
+interface Broker {
+  readonly channel: Channel;
+  readonly answer: Answer;
+}
+
 export interface Topology {
   /** Declares it, unless that was done before. @throws QueueDiffers */
-  ensure(channel: Channel): Promise<void>;
+  ensure(broker: Broker): Promise<void>;
+  /** Declares it in any case. @throws QueueDiffers */
+  repair(broker: Broker): Promise<void>;
   /** Hears why a link was lost: perhaps it is to be declared again. */
   doubt(reason: unknown): void;
 }
@@ -42,12 +51,13 @@ export interface Topology {
 export function topologyOf(queue: string): Topology {
   let state: 'unknown' | 'declared' | 'missing' = 'unknown';
   return {
-    async ensure(channel) {
+    async ensure(broker) {
       if (state === 'declared') return;
       if (state === 'missing') await delay(REMAKE_AFTER_MS);
-      await declareTopology(channel, queue);
+      await declareTopology(broker, queue);
       state = 'declared';
     },
+    repair: (broker) => declareTopology(broker, queue),
     doubt(reason) {
       const missing = reason instanceof AMQPError && reason.code === 'NOT_FOUND';
       if (missing || reason instanceof QueueMissing) state = 'missing';
@@ -75,34 +85,40 @@ export function delayedRoute(queue: string, seconds: number) {
  * waits behind one with a longer delay, and there are ten such queues for nine hundred delays.
  * @throws QueueDiffers
  */
-async function declareTopology(channel: Channel, queue: string): Promise<void> {
+async function declareTopology(broker: Broker, queue: string): Promise<void> {
   const { deadLetters } = rabbitNames(queue);
-  await declare(channel, deadLetters, {
+  await declare(broker, deadLetters, {
     // Looking at a letter is a delivery, too, and RabbitMQ 4 drops a message after twenty of them.
     'x-delivery-limit': 1_000_000,
   });
-  await declare(channel, queue, {
+  await declare(broker, queue, {
     ...forwarding('', deadLetters),
     'x-delivery-limit': MAX_DELIVERIES - 1, // It counts redeliveries.
   });
-  for (let level = 0; level < LEVELS; level++) await declareLevel(channel, queue, level);
+  for (let level = 0; level < LEVELS; level++) await declareLevel(broker, queue, level);
 }
 
 /** A level's queue holds a message for 2^level seconds; its exchange sends by the level's own bit. */
-async function declareLevel(channel: Channel, queue: string, level: number): Promise<void> {
+async function declareLevel(broker: Broker, queue: string, level: number): Promise<void> {
+  const { channel, answer } = broker;
   const exchange = delayExchange(queue, level);
   const next = level === 0 ? undefined : delayExchange(queue, level - 1);
   const bit = (value: '0' | '1') =>
     [...Array<string>(LEVELS - 1 - level).fill('*'), value, '#'].join('.');
 
-  await channel.exchangeDeclare({ exchange, type: 'topic', durable: true });
-  await declare(channel, delayQueue(queue, level), {
+  await answer(channel.exchangeDeclare({ exchange, type: 'topic', durable: true }));
+  await declare(broker, delayQueue(queue, level), {
     ...(next === undefined ? forwarding('', queue) : forwarding(next)),
     'x-message-ttl': 1000 * 2 ** level,
   });
-  await channel.queueBind({ queue: delayQueue(queue, level), exchange, routingKey: bit('1') });
-  if (next === undefined) await channel.queueBind({ queue, exchange, routingKey: bit('0') });
-  else await channel.exchangeBind({ source: exchange, destination: next, routingKey: bit('0') });
+  const held = { queue: delayQueue(queue, level), exchange, routingKey: bit('1') };
+  await answer(channel.queueBind(held));
+  const passed = { routingKey: bit('0') };
+  await answer(
+    next === undefined
+      ? channel.queueBind({ queue, exchange, ...passed })
+      : channel.exchangeBind({ source: exchange, destination: next, ...passed }),
+  );
 }
 
 /** A message leaves its queue only once the next one has it, also when one of them is not there. */
@@ -116,16 +132,17 @@ function forwarding(exchange: string, routingKey?: string) {
 }
 
 async function declare(
-  channel: Channel,
+  { channel, answer }: Broker,
   queue: string,
   settings: Readonly<Record<string, string | number>>,
 ): Promise<void> {
   try {
-    await channel.queueDeclare({
+    const declared = channel.queueDeclare({
       queue,
       durable: true,
       arguments: { 'x-queue-type': 'quorum', ...settings },
     });
+    await answer(declared);
   } catch (error) {
     if (!(error instanceof AMQPError) || error.code !== 'PRECONDITION_FAILED') throw error;
     const difference = error.message.replace(/^.*PRECONDITION_FAILED - /, '');

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { unavailableOnError } from './broker-call.ts';
 import { countLetters, openRabbitDeadLetters } from './rabbitmq-dead-letters.ts';
+import { OPEN_MS } from './rabbitmq-link.ts';
 import {
   type Mail,
   mailTo,
@@ -68,7 +69,9 @@ function sharedPublisher(open: () => Promise<Publisher>) {
 
   return {
     async use<T>(call: (publisher: Publisher) => Promise<T>): Promise<T> {
-      return call(await get());
+      const publisher = await within(get(), OPEN_MS);
+      publisher.refuseWhileBlocked();
+      return call(publisher);
     },
     async close() {
       closed = true;
@@ -76,6 +79,14 @@ function sharedPublisher(open: () => Promise<Publisher>) {
       await publisher?.close();
     },
   };
+}
+
+/** What comes later is there for the next caller. */
+async function within<T>(opening: Promise<T>, mostMs: number): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const reject = () => late.reject(new Error(`RabbitMQ was not ready within ${mostMs} ms.`));
+  const timer = setTimeout(reject, mostMs);
+  return Promise.race([opening, late.promise]).finally(() => clearTimeout(timer));
 }
 
 async function readDepth({ channel, answer }: Publisher, queue: string): Promise<QueueDepth> {

@@ -90,3 +90,8 @@ export interface TaskQueue {
 export class QueueUnavailable extends Error {
   override readonly name = 'QueueUnavailable';
 }
+
+/** Nothing would come of another delivery. For adapters that can give a message up at once. */
+export class HopelessMessage extends Error {
+  override readonly name = 'HopelessMessage';
+}

@@ -37,7 +37,11 @@ export async function startHealthServer({
     answer(response, ready ? 200 : 503, { status: ready ? 'ready' : 'unavailable', checks });
   });
   server.listen(port, host);
-  await once(server, 'listening');
+  await once(server, 'listening').catch((error: unknown) => {
+    throw new Error(`WORKER_PORT ${port} cannot be listened on; take another one.`, {
+      cause: error,
+    });
+  });
   return {
     close() {
       server.close();

@@ -131,7 +131,7 @@ describe('parseConfig', () => {
         RABBITMQ_QUEUE: 'my tasks',
       }),
     ).toEqual([
-      'RABBITMQ_URL must begin with amqp:// or amqps://',
+      'RABBITMQ_URL must begin with amqp:// or amqps:// and a host',
       'RABBITMQ_QUEUE must be up to 200 letters, digits and any of _ . : -',
     ]);
     expect(complaintsOf({ ...valid, QUEUE: 'kafka' })).toEqual([

@@ -22,6 +22,7 @@ describe('readSettings', () => {
       databaseUrl: undefined,
       sqsEndpoint: undefined,
       rabbitmqUrl: undefined,
+      rabbitmqQueue: 'errand',
       runWorker: false,
       region: 'us-east-1',
       sandbox: 'auto',
@@ -71,8 +72,14 @@ describe('readSettings', () => {
       'The configuration is wrong.\n  OTEL_EXPORTER_OTLP_ENDPOINT must be a URL as in http://localhost:4318',
     ],
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is loud, which is not known.'],
-    [{ DATABASE_URL: 'a-secret' }, 'DATABASE_URL is not a postgres:// URL.'],
-    [{ DATABASE_URL: 'mysql://root@localhost/errand' }, 'DATABASE_URL is not a postgres:// URL.'],
+    [
+      { DATABASE_URL: 'a-secret' },
+      'DATABASE_URL is not a URL that begins with postgres:// or postgresql://.',
+    ],
+    [
+      { DATABASE_URL: 'mysql://root@localhost/errand' },
+      'DATABASE_URL is not a URL that begins with postgres:// or postgresql://.',
+    ],
     [
       { COMMAND_POLICY: '{"default": "maybe"}' },
       'The command policy is wrong: default must be "allow" or "deny"',
@@ -82,11 +89,21 @@ describe('readSettings', () => {
       'The configuration is wrong.\n  LEASE_SECONDS must be a whole number from 2 to 3600\n' +
         '  RETENTION_DAYS must be a whole number from 1 to 36500',
     ],
-    [{ SQS_ENDPOINT: 'localhost:4566' }, 'SQS_ENDPOINT is not a http:// URL.'],
+    [
+      { SQS_ENDPOINT: 'localhost:4566' },
+      'SQS_ENDPOINT is not a URL that begins with http:// or https://.',
+    ],
     [{ QUEUE: 'kafka' }, 'QUEUE is kafka, which is not known.'],
     [{ RUN_WORKER: '0' }, 'RUN_WORKER is 0, which is not known.'],
-    [{ QUEUE: 'rabbitmq' }, 'RABBITMQ_URL is not a amqp:// URL.'],
-    [{ QUEUE: 'rabbitmq', RABBITMQ_URL: 'http://mq' }, 'RABBITMQ_URL is not a amqp:// URL.'],
+    [{ QUEUE: 'rabbitmq' }, 'QUEUE=rabbitmq needs RABBITMQ_URL, which is not set.'],
+    [
+      { QUEUE: 'rabbitmq', RABBITMQ_URL: 'amqp:/guest:guest@mq' },
+      'RABBITMQ_URL is not a URL that begins with amqp:// or amqps://.',
+    ],
+    [
+      { QUEUE: 'rabbitmq', RABBITMQ_URL: 'http://mq' },
+      'RABBITMQ_URL is not a URL that begins with amqp:// or amqps://.',
+    ],
     [
       { QUEUE: 'rabbitmq', RABBITMQ_URL: 'amqp://mq', RABBITMQ_QUEUE: 'my tasks' },
       'The configuration is wrong.\n  RABBITMQ_QUEUE must be up to 200 letters, digits and any of _ . : -',

@@ -2,15 +2,22 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { openRabbitQueue } from '../../lib/queue/rabbitmq.ts';
 import { type Consumer, consumeRabbit } from '../../lib/queue/rabbitmq-consumer.ts';
 import type { RabbitSettings } from '../../lib/queue/rabbitmq-publisher.ts';
-import { QueueUnavailable, type TaskMessage, type TaskQueue } from '../../lib/queue/task-queue.ts';
+import {
+  HopelessMessage,
+  type PickLetters,
+  QueueUnavailable,
+  type TaskMessage,
+  type TaskQueue,
+} from '../../lib/queue/task-queue.ts';
 import { aTaskId } from '../support/a-task.ts';
 import { eventually } from '../support/eventually.ts';
 import { keptLog } from '../support/kept-log.ts';
 import { noRabbitServer, type Operator, openOperator, someQueue } from '../support/rabbitmq.ts';
-import { type Server, startRabbit } from '../support/servers.ts';
+import { type RabbitServer, startRabbit } from '../support/servers.ts';
+import { openProxy } from '../support/tcp-proxy.ts';
 
 describe.skipIf(noRabbitServer)('RabbitMQ', () => {
-  let server: Server;
+  let server: RabbitServer;
   let operator: Operator;
   let settings: RabbitSettings;
   let queue: TaskQueue;
@@ -37,11 +44,12 @@ describe.skipIf(noRabbitServer)('RabbitMQ', () => {
     await operator.close();
   });
 
+  const control = (...args: string[]) => server.control(...args);
   const aMessage = () => ({ taskId: aTaskId(), delaySeconds: 0 });
 
   function consume(
     deliver: (message: TaskMessage) => Promise<void>,
-    options: { concurrency?: number; settings?: RabbitSettings } = {},
+    options: { concurrency?: number; settings?: RabbitSettings; repairEveryMs?: number } = {},
   ) {
     const { logger, lines } = keptLog();
     const consumer = consumeRabbit({
@@ -66,6 +74,78 @@ describe.skipIf(noRabbitServer)('RabbitMQ', () => {
     await queue.publish([aMessage()]);
     expect(await queue.depth()).toMatchObject({ ready: 1 });
   });
+
+  it('makes a queue of delayed messages again that was deleted', async () => {
+    await queue.publish([aMessage()]);
+    await operator.channel.queueDelete({ queue: `${settings.queue}.delay-1s` });
+    await expect(queue.depth()).rejects.toMatchObject({ cause: { code: 'NOT_FOUND' } });
+    expect(await queue.depth()).toMatchObject({ ready: 1, delayed: 0 });
+  });
+
+  it('makes an exchange again that was deleted, when a message is to go there', async () => {
+    await queue.publish([aMessage()]);
+    await operator.channel.exchangeDelete({ exchange: `${settings.queue}.delay.9` });
+    const failed = queue.publish([{ ...aMessage(), delaySeconds: 3 }]);
+    await expect(failed).rejects.toMatchObject({ cause: { code: 'NOT_FOUND' } });
+    await queue.publish([{ ...aMessage(), delaySeconds: 3 }]);
+    expect(await queue.depth()).toMatchObject({ ready: 1, delayed: 1 });
+  });
+
+  it('repairs now and then what nobody is told of, and messages go on their way', async () => {
+    const taken: string[] = [];
+    await queue.publish([aMessage()]);
+    await operator.channel.exchangeDelete({ exchange: `${settings.queue}.delay.0` });
+    const delayed = { ...aMessage(), delaySeconds: 2 };
+    await queue.publish([delayed]);
+    consume(async ({ taskId }) => void taken.push(taskId), {
+      repairEveryMs: 200,
+    });
+    await operator.channel.queueUnbind({
+      queue: settings.queue,
+      exchange: `${settings.queue}.delay.0`,
+      routingKey: [...Array(9).fill('*'), '0', '#'].join('.'),
+    });
+    await eventually(() => expect(taken).toContain(delayed.taskId), 20_000);
+  }, 30_000);
+
+  it('says at once that the broker is short of memory, costs it no connection, and goes on after', async () => {
+    const connections = async () =>
+      Number(await control('eval', 'length(rabbit_networking:connections()).'));
+    await queue.publish([aMessage()]);
+    await control('set_vm_memory_high_watermark', '0.00001');
+    try {
+      const before = await connections();
+      await expect(queue.publish([aMessage()])).rejects.toMatchObject({
+        cause: { message: 'RabbitMQ takes no messages for now: low on memory.' },
+      });
+      const startedAt = performance.now();
+      for (let tries = 0; tries < 100; tries++) {
+        await expect(queue.publish([aMessage()])).rejects.toThrow(QueueUnavailable);
+        await expect(queue.depth()).rejects.toThrow(QueueUnavailable);
+      }
+      expect(performance.now() - startedAt).toBeLessThan(1000);
+      expect(await connections()).toBe(before);
+    } finally {
+      await control('set_vm_memory_high_watermark', '0.4');
+    }
+    await eventually(() => queue.publish([aMessage()]));
+    // The one that told of it had been sent.
+    expect((await queue.depth()).ready).toBeLessThanOrEqual(3);
+  }, 60_000);
+
+  it('reaches a broker that is far away, though declaring everything takes it longer than a call may', async () => {
+    const proxy = await openProxy(server.url, { delayMs: 60 });
+    const far = openRabbitQueue({ ...settings, url: proxy.url });
+    try {
+      await expect(far.publish([aMessage()])).rejects.toMatchObject({
+        cause: { message: 'RabbitMQ was not ready within 2000 ms.' },
+      });
+      await eventually(() => far.publish([aMessage()]), 20_000);
+    } finally {
+      await far.close();
+      await proxy.close();
+    }
+  }, 60_000);
 
   it('consumes a queue again that was deleted', async () => {
     const taken: string[] = [];
@@ -111,6 +191,13 @@ describe.skipIf(noRabbitServer)('RabbitMQ', () => {
       expect(lines()).toContainEqual(expect.objectContaining({ level: 'error' }));
     });
     expect(JSON.stringify(lines())).toContain('ACCESS_REFUSED');
+    const { host } = new URL(server.url);
+    expect(lines()).toContainEqual(
+      expect.objectContaining({
+        broker: `${host} (user errand)`,
+        remedy: expect.stringMatching(/^Are they right\? .* RABBITMQ_URL names it\.$/),
+      }),
+    );
     expect(JSON.stringify(lines())).not.toContain('s3cret');
   });
 
@@ -126,6 +213,49 @@ describe.skipIf(noRabbitServer)('RabbitMQ', () => {
     expect(second - first).toBeGreaterThan(900);
     await eventually(async () => expect(await queue.depth()).toMatchObject({ ready: 0 }));
     expect(await queue.countDeadLetters()).toBe(0);
+  });
+
+  it('finds one dead letter among thousands, and two who redrive share them', async () => {
+    const deadLetters = `${settings.queue}.dead-letters`;
+    await queue.depth();
+    const all: PickLetters = async (letters) => letters;
+    const ids = Array.from({ length: 3000 }, (_, index) => `letter-${index}`);
+    await Promise.all(
+      ids.map((messageId) =>
+        operator.channel.basicPublish(
+          { routingKey: deadLetters, durable: true, messageId },
+          JSON.stringify({ taskId: messageId }),
+        ),
+      ),
+    );
+    const startedAt = performance.now();
+    const last = await queue.deadLetters(10, async (letters) =>
+      letters.filter(({ id }) => id === 'letter-2999'),
+    );
+    expect(last).toMatchObject([{ id: 'letter-2999' }]);
+    expect(await queue.redrive(all, 'letter-2998')).toBe(1);
+    // One by one it took three milliseconds a letter.
+    expect(performance.now() - startedAt).toBeLessThan(6000);
+    // The broker takes a moment to have back what the others looked at.
+    await eventually(async () => expect(await queue.countDeadLetters()).toBe(2999));
+    const moved = await Promise.all([queue.redrive(all), queue.redrive(all)]);
+    expect(moved[0] + moved[1]).toBe(2999);
+    expect(await queue.countDeadLetters()).toBe(0);
+    expect(await queue.depth()).toMatchObject({ ready: 3000 });
+  }, 60_000);
+
+  it('gives up at once on what nothing would come of', async () => {
+    let tries = 0;
+    const { lines } = consume(async () => {
+      tries += 1;
+      throw new HopelessMessage('There is no such task.');
+    });
+    await queue.publish([aMessage()]);
+    await eventually(async () => expect(await queue.countDeadLetters()).toBe(1));
+    expect(tries).toBe(1);
+    expect(lines()).toContainEqual(
+      expect.objectContaining({ msg: 'gave up on a message', cause: 'There is no such task.' }),
+    );
   });
 
   it('works on no more messages at once than it may', async () => {

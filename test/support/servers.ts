@@ -1,8 +1,9 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { emulatorEndpoint, emulatorPart } from '../../dev/emulator.ts';
 import { type LocalState, openLocalState } from '../../dev/local-state.ts';
 import { freePort } from '../../dev/ports.ts';
@@ -13,6 +14,7 @@ import { openProgress, type Progress } from '../../dev/progress.ts';
 import {
   freeRabbitPorts,
   type RabbitServerOptions,
+  rabbitControl,
   rabbitServerPart,
   rabbitUrl,
   startNameServer,
@@ -40,6 +42,11 @@ export interface Server {
   restart(): Promise<void>;
   /** Stops it and removes its data, unless somebody is to look at it. */
   close(options?: { keepData: boolean }): Promise<void>;
+}
+
+export interface RabbitServer extends Server {
+  /** What an operator does with `rabbitmqctl`; its output. */
+  control(...args: string[]): Promise<string>;
 }
 
 /** A Postgres server of the version and with the settings that `npm start` uses. */
@@ -70,7 +77,7 @@ export async function startEmulator(): Promise<Server> {
 /** A RabbitMQ broker. */
 export async function startRabbit(
   options: Pick<RabbitServerOptions, 'settings' | 'flags'> = {},
-): Promise<Server> {
+): Promise<RabbitServer> {
   const directory = await temporaryDirectory();
   const ports = await freeRabbitPorts();
   const names = await startNameServer(ports);
@@ -78,6 +85,10 @@ export async function startRabbit(
   const server = await start(directory, part, rabbitUrl(ports.amqp));
   return {
     ...server,
+    async control(...args) {
+      const { file, env } = rabbitControl({ directory, ports });
+      return (await promisify(execFile)(file, ['--silent', ...args], { env })).stdout;
+    },
     async close(options) {
       await server.crash(); // It takes its time to stop, for data that nobody wants.
       await server.close(options);
@@ -107,6 +118,9 @@ async function launch(part: Part): Promise<ChildProcess> {
   const deadline = AbortSignal.timeout(START_DEADLINE_MS);
   for (;;) {
     const child = part.launch();
+    // A broker whose log nobody reads stops at its 64 KiB, and then takes no connection any more.
+    child.stdout?.resume();
+    child.stderr?.resume();
     const gone = new AbortController();
     child.once('exit', () => gone.abort(new Error(`${part.name} ended while it started`)));
     try {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 
 /** A way to a server that can be cut while the server itself runs on for other tests. */
 export interface TcpProxy {
@@ -16,7 +17,8 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-export async function openProxy(target: string): Promise<TcpProxy> {
+/** `delayMs` is how late what one side says reaches the other. */
+export async function openProxy(target: string, { delayMs = 0 } = {}): Promise<TcpProxy> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   let clients = 0;
@@ -38,8 +40,8 @@ export async function openProxy(target: string): Promise<TcpProxy> {
       track(far);
       far.on('close', () => near.destroy());
       near.on('close', () => far.destroy());
-      near.pipe(far);
-      far.pipe(near);
+      near.pipe(later(delayMs)).pipe(far);
+      far.pipe(later(delayMs)).pipe(near);
     });
     server.listen(at, '127.0.0.1');
     await once(server, 'listening');
@@ -72,4 +74,11 @@ export async function openProxy(target: string): Promise<TcpProxy> {
     clients: () => clients,
     close: cut,
   };
+}
+
+function later(delayMs: number): Transform {
+  return new Transform({
+    highWaterMark: 1024 * 1024,
+    transform: (chunk, _encoding, done) => void setTimeout(done, delayMs, null, chunk),
+  });
 }

@@ -7,7 +7,7 @@ import { migrate, readMigrations } from '../../lib/db/migrate.ts';
 import { openRabbitQueue } from '../../lib/queue/rabbitmq.ts';
 import type { TaskQueue } from '../../lib/queue/task-queue.ts';
 import type { TaskId } from '../../lib/tasks/task.ts';
-import { aTask, type TaskFields } from '../support/a-task.ts';
+import { aTask, aTaskId, type TaskFields } from '../support/a-task.ts';
 import { creator } from '../support/create.ts';
 import { useDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
@@ -82,6 +82,20 @@ describe.skipIf(noRabbitServer)('the worker process', () => {
       const others = worker.lines.filter(({ msg }) => msg !== 'a slow statement');
       expect(others.filter(({ level }) => level !== 'info')).toEqual([]);
       expect(await queue.depth()).toMatchObject({ ready: 0 });
+    },
+    SLOW,
+  );
+
+  it(
+    'gives up on a message of a task that is not there',
+    async () => {
+      const worker = start();
+      await queue.publish([{ taskId: aTaskId(), delaySeconds: 0 }]);
+      await eventually(async () => expect(await queue.countDeadLetters()).toBe(1), 30_000);
+      expect(await worker.logged('gave up on a message')).toMatchObject({
+        receiveCount: 1,
+        cause: expect.stringContaining('There is no task'),
+      });
     },
     SLOW,
   );
@@ -202,6 +216,7 @@ describe.skipIf(noRabbitServer)('the worker process', () => {
         status: 200,
         body: { status: 'ready', checks: up },
       });
+      await becomes(await create({}), { status: 'succeeded' });
       await wire.cut();
       await eventually(async () =>
         expect(await ask('/health/ready')).toEqual({
@@ -251,15 +266,22 @@ describe.skipIf(noRabbitServer)('the worker process', () => {
   it(
     'refuses to start where it cannot work, and says why',
     async () => {
-      const sqs = 'http://127.0.0.1:1/000000000000/tasks';
-      const worker = start({ QUEUE: 'sqs', TASK_QUEUE_URL: sqs, DEAD_LETTER_QUEUE_URL: sqs });
-      expect(await worker.ended).toBe(1);
-      expect(worker.lines).toEqual([
-        expect.objectContaining({
-          level: 'error',
-          cause: 'A worker process is for QUEUE=rabbitmq; SQS invokes the function execute-task.',
-        }),
-      ]);
+      const refusal = async (settings: Record<string, string>) => {
+        const worker = start(settings);
+        expect(await worker.ended).toBe(1);
+        expect(worker.lines).toMatchObject([{ level: 'error', msg: 'the worker cannot start' }]);
+        return worker.lines[0]?.cause;
+      };
+      expect(await refusal({ QUEUE: 'sqs' })).toBe(
+        'A worker process is for QUEUE=rabbitmq; with SQS, npm start or Lambda runs the tasks.',
+      );
+      const { port } = new URL(server.url);
+      expect(await refusal({ WORKER_PORT: port })).toContain(
+        `WORKER_PORT ${port} cannot be listened on; take another one.: listen EADDRINUSE`,
+      );
+      expect(await refusal({ RABBITMQ_URL: 'amqp:/guest:s3cret@mq' })).toContain(
+        'RABBITMQ_URL must begin with amqp:// or amqps:// and a host',
+      );
     },
     SLOW,
   );
