@@ -197,7 +197,9 @@ describe.skipIf(reason !== undefined)('errand in containers', () => {
       expect((await fetch(`${errand.url}/api/tasks/${id}`)).status).toBe(404);
     });
 
-    it.runIf(profile)('runs tasks in as many workers as are asked for', async () => {
+    if (profile === undefined) return;
+
+    it('runs tasks in as many workers as are asked for', async () => {
       await errand.compose('up', '-d', '--scale', 'worker=3');
       const names = [1, 2, 3].map((number) => errand.container('worker', number));
       await eventually(async () => {
@@ -214,7 +216,7 @@ describe.skipIf(reason !== undefined)('errand in containers', () => {
       for (const name of names) expect(await errand.logs(name)).toContain('"msg":"execute-task"');
     });
 
-    it.runIf(profile)('shows the page of the broker on this machine alone', async () => {
+    it('shows the page of the broker on this machine alone', async () => {
       const { HostConfig } = await errand.inspect(errand.container(queue));
       const [binding] = HostConfig.PortBindings['15672/tcp'] ?? [];
       expect(binding?.HostIp).toBe('127.0.0.1');
